@@ -1,0 +1,51 @@
+// Package packet decodes the headers of a packet, from the link layer through
+// tunnels to the transport, without allocating.
+package packet
+
+import "github.com/weir-nta/weir"
+
+// An Addr is an IPv4 or IPv6 address as two words, IPv4 mapped into IPv6
+// (::ffff:a.b.c.d): half the size of a netip.Addr, hashed and compared faster.
+type Addr struct{ Hi, Lo uint64 }
+
+// A Packet is what the headers of one packet say. Its slices point into the
+// captured bytes and are valid as long as those are.
+type Packet struct {
+	Src, Dst         Addr
+	V6               bool
+	Proto            weir.Proto
+	SrcPort, DstPort uint16 // 0 where the protocol has none
+
+	// Bytes is the length of the IP packet by its own header, headers
+	// included, Ethernet padding not: what counts as traffic, however little
+	// was captured. For an IPv6 jumbogram or TCP segmentation offload, whose
+	// header says 0, it is the length on the wire.
+	Bytes int
+	// PayloadLen is the length of the transport payload as the headers tell it.
+	PayloadLen int
+	// Payload is what was captured of the transport payload: PayloadLen bytes,
+	// or fewer where the snaplen cut the packet. For an ICMP error it is what
+	// the message quotes.
+	Payload []byte
+
+	// TCP only.
+	Flags    weir.TCPFlags
+	Seq, Ack uint32
+	Window   uint16
+
+	// ICMP and ICMPv6 only.
+	ICMPType, ICMPCode uint8
+	ICMPID             uint16 // identifier of echo and the other pairs, else 0
+
+	VLAN   uint16 // outermost VLAN id, 0 if none
+	Tunnel Tunnel // what the packet came in, outermost first
+	TTL    uint8
+
+	// LaterFragment says that this is a fragment other than the first: it has
+	// no ports of its own. The decoder fills in those of the first fragment
+	// if it remembers it.
+	LaterFragment bool
+}
+
+// A Tunnel is a stack of up to four encapsulations, outermost in the lowest byte.
+type Tunnel uint32

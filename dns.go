@@ -1,0 +1,102 @@
+package weir
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A DNSTransaction is one DNS query and its response, or either alone if the
+// other was not seen (RFC 1035). Multicast DNS (RFC 6762), LLMNR (RFC 4795)
+// and the NetBIOS name service (RFC 1002) speak the same format and are told
+// apart by App.
+type DNSTransaction struct {
+	// Time is when the query was seen, else the response.
+	Time time.Time `weir:"ts" example:"2026-11-21T09:14:01Z"`
+	// Sensor names the place where the traffic was seen.
+	Sensor string `weir:"sensor" example:"core-1"`
+	// Src is who asked.
+	Src netip.Addr `weir:"src.ip" example:"10.10.1.17"`
+	// Dst is who was asked.
+	Dst netip.Addr `weir:"dst.ip" example:"10.20.0.10"`
+	// SrcPort is the transport port of who asked.
+	SrcPort uint16 `weir:"src.port" example:"53211"`
+	// DstPort is the transport port of who was asked.
+	DstPort uint16 `weir:"dst.port" example:"53"`
+	// Proto is the transport: udp or tcp.
+	Proto Proto `weir:"proto,enum" example:"udp"`
+	// App is the dialect: dns, mdns, llmnr or nbns.
+	App string `weir:"app" example:"dns"`
+	// Direction says how the query crosses the border of the local networks.
+	Direction Direction `weir:"dir,enum,omitzero" example:"internal"`
+	// SrcGroup is the configured network or group that Src belongs to.
+	SrcGroup string `weir:"src.group,omitzero" example:"workstations"`
+	// ID is the transaction identifier.
+	ID uint16 `weir:"id" example:"4660"`
+	// Query is the name asked for, lower case, without the final dot; octets
+	// that are not printable ASCII stand as \DDD (RFC 4343).
+	Query string `weir:"query,omitzero" example:"www.example.com"`
+	// Domain is the registered domain of Query, by the Public Suffix List.
+	Domain string `weir:"domain,omitzero" example:"example.com"`
+	// Type is the record type asked for, such as A or TXT.
+	Type string `weir:"qtype,omitzero" example:"A"`
+	// Class is the class asked for, almost always IN.
+	Class string `weir:"qclass,omitzero" example:"IN"`
+	// Code is the response code, such as NOERROR or NXDOMAIN; missing if no
+	// response was seen.
+	Code string `weir:"rcode,omitzero" example:"NOERROR"`
+	// Answers are the data of the answer section in presentation format.
+	Answers []string `weir:"answer" example:"198.51.100.9"`
+	// TTLs are the times to live of Answers, in seconds.
+	TTLs []uint32 `weir:"ttl" example:"300"`
+	// RTT is the time from query to response, 0 if one of them was not seen.
+	RTT time.Duration `weir:"rtt,omitzero" example:"12ms"`
+	// Authoritative says that the server has authority over the name (AA).
+	Authoritative bool `weir:"aa" example:"false"`
+	// Truncated says that the response was cut (TC).
+	Truncated bool `weir:"tc" example:"false"`
+	// RecursionDesired says that the client asked for recursion (RD).
+	RecursionDesired bool `weir:"rd" example:"true"`
+	// RecursionAvailable says that the server offers recursion (RA).
+	RecursionAvailable bool `weir:"ra" example:"true"`
+	// EDNSSize is the UDP payload size offered by EDNS (RFC 6891), 0 without EDNS.
+	EDNSSize uint16 `weir:"edns.size,omitzero" example:"1232"`
+	// BytesUp counts octets of the query message.
+	BytesUp uint64 `weir:"bytes.up,unit=bytes" example:"45"`
+	// BytesDown counts octets of the response message.
+	BytesDown uint64 `weir:"bytes.down,unit=bytes" example:"61"`
+}
+
+// Bytes counts octets of both messages.
+//
+//weir:field bytes,unit=bytes example:"106"
+func (d *DNSTransaction) Bytes() uint64 { return d.BytesUp + d.BytesDown }
+
+// Answered reports whether a response was seen.
+func (d *DNSTransaction) Answered() bool { return d.Code != "" }
+
+// An Oddity is something a decoder could not make sense of. It is a record
+// like any other, because malformed traffic is itself a thing to hunt.
+type Oddity struct {
+	// Time is when it was seen.
+	Time time.Time `weir:"ts" example:"2026-11-21T09:14:01Z"`
+	// Sensor names the place where the traffic was seen.
+	Sensor string `weir:"sensor" example:"core-1"`
+	// Src is who sent it.
+	Src netip.Addr `weir:"src.ip,omitzero" example:"10.10.1.17"`
+	// Dst is to whom it was sent.
+	Dst netip.Addr `weir:"dst.ip,omitzero" example:"10.20.0.10"`
+	// SrcPort is the transport port of who sent it.
+	SrcPort uint16 `weir:"src.port,omitzero" example:"53211"`
+	// DstPort is the transport port it was sent to.
+	DstPort uint16 `weir:"dst.port,omitzero" example:"53"`
+	// Proto is the IP protocol.
+	Proto Proto `weir:"proto,enum,omitzero" example:"udp"`
+	// Name says what is odd: one of a fixed list per decoder, such as
+	// "dns_name_loop" or "ip_fragment_overlap".
+	Name string `weir:"name" example:"dns_name_loop"`
+	// Detail says more where there is more to say.
+	Detail string `weir:"detail,omitzero" example:"pointer at 12"`
+	// Count is how often the same oddity was seen from the same sender and is
+	// told by this one record.
+	Count uint64 `weir:"count" example:"1"`
+}

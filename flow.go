@@ -1,0 +1,189 @@
+package weir
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Flow is what one sensor saw of one conversation between two endpoints:
+// who, when, how much, and what their handshakes said. It is directed as the
+// conversation was: Src began it.
+//
+// A conversation that outlasts the meter's active timeout is reported in
+// several records, its slices. Their counters are those of the slice alone,
+// so that sums over records never count anything twice; what was learned of
+// the conversation (application, names, handshakes, state) stands in every
+// slice from then on.
+type Flow struct {
+	// Start is when the first packet of this record was seen.
+	Start time.Time `weir:"ts" example:"2026-11-21T09:14:01Z"`
+	// End is when the last packet of this record was seen.
+	End time.Time `weir:"end" example:"2026-11-21T09:14:31Z"`
+	// Duration is how long the conversation had lasted at End, since its own
+	// first packet, which may lie in an earlier slice.
+	Duration time.Duration `weir:"dur" example:"30s"`
+	// Slice counts the records of the same conversation before this one: 0 for
+	// a conversation told in one record.
+	Slice uint32 `weir:"slice" example:"0"`
+	// Ongoing says that the conversation had not ended with this record.
+	Ongoing bool `weir:"ongoing" example:"false"`
+	// Sensor names the place where the traffic was seen.
+	Sensor string `weir:"sensor" example:"core-1"`
+
+	// Src is the address of the originator, which began the conversation.
+	Src netip.Addr `weir:"src.ip" example:"10.10.1.23"`
+	// Dst is the address of the responder.
+	Dst netip.Addr `weir:"dst.ip" example:"203.0.113.77"`
+	// SrcPort is the transport port at Src, 0 if the protocol has none.
+	SrcPort uint16 `weir:"src.port" example:"51512"`
+	// DstPort is the transport port at Dst, 0 if the protocol has none.
+	DstPort uint16 `weir:"dst.port" example:"443"`
+	// Proto is the IP protocol.
+	Proto Proto `weir:"proto,enum" example:"tcp"`
+	// ICMP holds type and code where Proto is icmp or icmp6.
+	ICMP *ICMP `weir:"icmp"`
+
+	// App is the application protocol: what the handshake shows or, with
+	// app.guessed, what usually runs on the port.
+	App string `weir:"app,omitzero" example:"tls"`
+	// AppGuessed says that App is a guess from the port alone.
+	AppGuessed bool `weir:"app.guessed" example:"false"`
+	// State is the state of the connection in Zeek's terms (conn_state).
+	State State `weir:"state,enum,omitzero" example:"SF"`
+	// History is the order of events in Zeek's letters, upper case for the
+	// originator: S syn, H syn-ack, A ack, D data, F fin, R reset, T
+	// retransmission, ^ direction flipped.
+	History string `weir:"history,omitzero" example:"ShADadFf"`
+	// Direction says how the conversation crosses the border of the local networks.
+	Direction Direction `weir:"dir,enum,omitzero" example:"outbound"`
+
+	// BytesUp counts octets sent by Src, IP headers included.
+	BytesUp uint64 `weir:"bytes.up,unit=bytes" example:"1820"`
+	// BytesDown counts octets sent by Dst, IP headers included.
+	BytesDown uint64 `weir:"bytes.down,unit=bytes" example:"40960"`
+	// PacketsUp counts packets sent by Src.
+	PacketsUp uint64 `weir:"pkts.up,unit=packets" example:"12"`
+	// PacketsDown counts packets sent by Dst.
+	PacketsDown uint64 `weir:"pkts.down,unit=packets" example:"34"`
+	// DataUp counts octets of transport payload sent by Src, retransmissions included.
+	DataUp uint64 `weir:"data.up,unit=bytes" example:"1180"`
+	// DataDown counts octets of transport payload sent by Dst, retransmissions included.
+	DataDown uint64 `weir:"data.down,unit=bytes" example:"39120"`
+	// FlagsUp is the union of the TCP flags sent by Src.
+	FlagsUp TCPFlags `weir:"flags.up,omitzero" example:"SAPF"`
+	// FlagsDown is the union of the TCP flags sent by Dst.
+	FlagsDown TCPFlags `weir:"flags.down,omitzero" example:"SAPF"`
+
+	// VLAN is the outermost VLAN identifier, if the packets carried one.
+	VLAN uint16 `weir:"vlan,omitzero" example:"12"`
+	// Tunnel names the encapsulation that the packets came in, outermost
+	// first, such as "gre" or "vxlan".
+	Tunnel string `weir:"tunnel,omitzero" example:"vxlan"`
+
+	// SrcHost is a name of Src, lower case.
+	SrcHost string `weir:"src.host,omitzero" example:"ws-0023"`
+	// DstHost is the name by which Src knew Dst: of a look-up before it, else
+	// of the handshake (SNI, Host).
+	DstHost string `weir:"dst.host,omitzero" example:"cdn-sync.example.net"`
+	// DstDomain is the registered domain of DstHost, by the Public Suffix List.
+	DstDomain string `weir:"dst.domain,omitzero" example:"example.net"`
+	// SrcGroup is the configured network or group that Src belongs to.
+	SrcGroup string `weir:"src.group,omitzero" example:"workstations"`
+	// DstGroup is the configured network or group that Dst belongs to.
+	DstGroup string `weir:"dst.group,omitzero" example:"internet"`
+	// SrcASN is the autonomous system that announces Src.
+	SrcASN uint32 `weir:"src.asn,omitzero" example:"64510"`
+	// DstASN is the autonomous system that announces Dst.
+	DstASN uint32 `weir:"dst.asn,omitzero" example:"64510"`
+	// SrcOrg is the holder of that autonomous system.
+	SrcOrg string `weir:"src.org,omitzero" example:"ExampleCloud"`
+	// DstOrg is the holder of that autonomous system.
+	DstOrg string `weir:"dst.org,omitzero" example:"ExampleCloud"`
+	// SrcCountry is the country of Src, ISO 3166-1 alpha-2.
+	SrcCountry string `weir:"src.country,omitzero" example:"NL"`
+	// DstCountry is the country of Dst, ISO 3166-1 alpha-2.
+	DstCountry string `weir:"dst.country,omitzero" example:"NL"`
+
+	// TLS holds what both sides said in the clear before encryption began.
+	TLS *TLS `weir:"tls"`
+	// HTTP holds the first request of the conversation and its answer.
+	HTTP *HTTP `weir:"http"`
+}
+
+// ICMP is the type and code of the first message of an ICMP or ICMPv6 flow
+// (RFC 792, RFC 4443).
+type ICMP struct {
+	// Type is the ICMP type.
+	Type uint8 `weir:"type" example:"8"`
+	// Code is the ICMP code.
+	Code uint8 `weir:"code" example:"0"`
+}
+
+// TLS is what the handshake of a TLS or DTLS conversation shows (RFC 5246,
+// RFC 8446). Up to TLS 1.2 the certificate is among it, from 1.3 on it is not.
+type TLS struct {
+	// Version is the version agreed, else the highest one offered.
+	Version string `weir:"version,omitzero" example:"1.3"`
+	// Cipher is the cipher suite agreed, by its IANA name.
+	Cipher string `weir:"cipher,omitzero" example:"TLS_AES_128_GCM_SHA256"`
+	// SNI is the server name that the client asked for, lower case.
+	SNI string `weir:"sni,omitzero" example:"cdn-sync.example.net"`
+	// ALPN is the application protocol agreed, else the first one offered.
+	ALPN string `weir:"alpn,omitzero" example:"h2"`
+	// JA3 is the MD5 fingerprint of the ClientHello.
+	JA3 string `weir:"ja3,omitzero" example:"e7d705a3286e19ea42f587b344ee6865"`
+	// JA3S is the MD5 fingerprint of the ServerHello.
+	JA3S string `weir:"ja3s,omitzero" example:"f4febc55ea12b31ae17cfb7e614afda8"`
+	// JA4 is the JA4 fingerprint of the ClientHello.
+	JA4 string `weir:"ja4,omitzero" example:"t13d1516h2_8daaf6152771_02713d6af862"`
+	// Subject is the distinguished name of the server's certificate (RFC 2253).
+	Subject string `weir:"subject,omitzero" example:"CN=localhost"`
+	// Issuer is the distinguished name of who signed it.
+	Issuer string `weir:"issuer,omitzero" example:"CN=localhost"`
+	// NotBefore is when the certificate becomes valid.
+	NotBefore time.Time `weir:"not_before,omitzero" example:"2026-01-01T00:00:00Z"`
+	// NotAfter is when the certificate ceases to be valid.
+	NotAfter time.Time `weir:"not_after,omitzero" example:"2027-01-01T00:00:00Z"`
+	// SelfSigned says that the certificate is signed with its own key.
+	SelfSigned bool `weir:"self_signed" example:"true"`
+	// SHA256 is the fingerprint of the certificate, in hexadecimal.
+	SHA256 string `weir:"sha256,omitzero" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+}
+
+// HTTP is the first request of an HTTP/1 conversation and its answer (RFC
+// 9112). Strings are cut at a bound; nothing of a body is kept.
+type HTTP struct {
+	// Method is the request method.
+	Method string `weir:"method,omitzero" example:"GET"`
+	// Host is the host asked for, lower case, without port.
+	Host string `weir:"host,omitzero" example:"portal.example.com"`
+	// URI is the request target, with the values in its query masked.
+	URI string `weir:"uri,omitzero" example:"/gate.php"`
+	// UserAgent is what the client calls itself.
+	UserAgent string `weir:"ua,omitzero" example:"Mozilla/5.0"`
+	// Status is the status code of the answer.
+	Status uint16 `weir:"status,omitzero" example:"200"`
+}
+
+// Bytes counts octets in both directions, IP headers included.
+//
+//weir:field bytes,unit=bytes example:"42780"
+func (f *Flow) Bytes() uint64 { return f.BytesUp + f.BytesDown }
+
+// Packets counts packets in both directions.
+//
+//weir:field pkts,unit=packets example:"46"
+func (f *Flow) Packets() uint64 { return f.PacketsUp + f.PacketsDown }
+
+// CID is the Community ID of the conversation, version 1, seed 0.
+//
+//weir:field cid,slow example:"1:hO+sN4H+MG5MY/8hIrXPqc4ZQz0="
+func (f *Flow) CID() string {
+	return CommunityID(0, f.Proto, f.Src, f.Dst, f.SrcPort, f.DstPort, f.ICMP)
+}
+
+// Answered reports whether Dst sent anything back.
+func (f *Flow) Answered() bool { return f.PacketsDown > 0 }
+
+// First returns when the conversation began, which for a slice lies before Start.
+func (f *Flow) First() time.Time { return f.End.Add(-f.Duration) }
