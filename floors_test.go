@@ -21,9 +21,9 @@ var floors = []string{
 	1: "internal/*",
 	2: "decode/packet decode/dns decode/tls decode/http decode/app",
 	3: "meter query",
-	4: "query/exec source enrich store detect alert",
+	4: "query/exec source enrich store detect alert output",
 	5: "source/* enrich/* store/* detect/* detectors/*",
-	6: "parts pipeline demo",
+	6: "parts pipeline demo config",
 	7: "cmd/* tools/*",
 }
 
