@@ -1,0 +1,91 @@
+// Package query is the hunting language: its text, its syntax tree, and the
+// check of a tree against the fields of the records. It does not know how any
+// store answers, but says here what every store must answer.
+//
+// # Values
+//
+// A value is of one of the types of [weir.Type], a list of such values, or a
+// record (what period gives). Any value may be missing. Times are kept to the
+// microsecond; durations are seconds in double precision; integers have 64
+// bits.
+//
+// Values of one type are ordered: numbers by size, strings by their bytes,
+// false before true, IPv4 addresses before IPv6 and then by their bytes, times
+// as they pass, the values of an enumeration in its order ("severity >= high"),
+// lists and records by their first unequal element, a shorter list before a
+// longer one that begins with it. In any sorting, missing comes last, also
+// where it is descending.
+//
+// Equality of strings is of bytes. In "like", "contains", "starts_with",
+// "ends_with", a text search and a short form with "*", letters A to Z are the
+// same as a to z; no others are. "~" is RE2 and minds case unless the flag i
+// is given. Values of an enumeration may be typed in any case.
+//
+// # Missing values
+//
+// A comparison with a missing value is false, but for "!=", which is true
+// unless both sides are missing. Missing is in no set, so "not in" is true of
+// it, and matches no expression, so "!~" is true. "not" turns false into true
+// as always: there is no third truth value. "has" is false of missing and of
+// the empty string. Arithmetic with a missing value is missing, as is a
+// function whose first argument is.
+//
+// "by" makes missing a group like any other; aggregates skip missing values.
+//
+// # Lists
+//
+// A condition on a list field (answer, ttl) is true if it is for any element;
+// "!=", "!~" and "not in" are true if no element is equal, matches, is in the
+// set. An empty list is missing. A sub-query behind "in" stands for all its
+// elements. dcount and values count elements; everywhere else (by, dedup,
+// select, sort, any, first, last) a list is one value.
+//
+// # Arithmetic
+//
+// "+", "-" and "*" of integers are integers, "/" is always a float. A result
+// that does not fit (an integer of more than 64 bits, a float that is infinite)
+// is missing, as is what is divided by 0. Integers are made floats where the
+// other side is one. The difference of two times is a duration; a number next
+// to a duration or a time is seconds. "20%" is 0.2, KB is 1000, KiB is 1024.
+// A size or a count is an integer if it is whole.
+//
+// # Aggregates
+//
+// A sum of integers is exact, and missing if it does not fit. Floats and
+// durations are summed as whole numbers of 1e-9, each rounded half away from
+// zero, so that the sum does not depend on the order; avg is that sum, or the
+// exact one of integers as a double, divided by the count. stdev is that of the
+// population, and alone of all values may differ between stores, in its last
+// digits (a relative error of 1e-9). median is the average of the middle two,
+// a float; pct(x, p) is element floor(p/100*n), counted from 0 and n-1 at most,
+// of the n sorted values, where p/100*n is computed in doubles from left to
+// right; p95 is pct(x, 95). dcount is exact. values is texts ([Text]), sorted
+// by their bytes, distinct, the first 20.
+//
+// first and last take the value at the least and greatest ts; of several there,
+// the least and the greatest value. any is first, or min where the rows have
+// no ts any more.
+//
+// period(ts) is a record: n, the number of times; interval, the median gap in
+// seconds; jitter, the median absolute deviation of the gaps from it, divided
+// by it; coverage, the share of the window between the first and the last
+// time; score, that of internal/periodic. With fewer than 9 times, interval
+// and jitter are missing, coverage and score 0.
+//
+// # Order
+//
+// Row order is the order of rows as lists of their values: by the first
+// column, then the second, and so on. sort puts rows in the order of its keys
+// and, where these are equal, in row order. top, rare and timechart sort. What
+// follows keeps the order, but for stats, which leaves none. head and dedup
+// take the first rows of the order there is, else of row order: of records
+// that is by ts first. An answer without order may come in any.
+//
+// # Windows
+//
+// A query is asked of the records whose ts lies in a window, its begin
+// included, its end not. "since" and "until" in the text win over the window
+// of who asks; their durations count back from the end of the window asked
+// for, also in a sub-query. A sub-query that says none has the window of its
+// query.
+package query
