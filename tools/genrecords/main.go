@@ -1,6 +1,6 @@
 // Command genrecords reads the record structs of package weir and writes what
 // follows from them: zrecords.go, the tables with their columns and the access
-// by column, and docs/fields.md. It is run by go generate in the root folder.
+// by column, docs/fields.md, and store/duckdb/zcolumns.go. It is run by go generate in the root folder.
 package main
 
 import (
@@ -84,11 +84,13 @@ func run() error {
 		fmt.Fprintf(&code, "%sTable", t.strct)
 	}
 	code.WriteString("}\n\n")
+	columns := map[string][]column{}
 	for _, t := range tables {
 		cols, err := columnsOf(files, t.strct)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.strct, err)
 		}
+		columns[t.strct] = cols
 		about := files.doc(t.strct)
 		writeTable(&code, t.strct, t.name, about, cols)
 		writeDoc(&doc, t.name, about, cols)
@@ -103,7 +105,10 @@ func run() error {
 	if err := os.MkdirAll("docs", 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile("docs/fields.md", doc.Bytes(), 0o644)
+	if err := os.WriteFile("docs/fields.md", doc.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return writeStored(columns)
 }
 
 // root is the parsed root package.

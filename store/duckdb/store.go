@@ -1,0 +1,259 @@
+// Package duckdb keeps records in files of DuckDB, an analytic database that
+// runs inside the process.
+//
+// A store is a folder. Its weir.duckdb lists the files that hold records
+// (segments); being open for writing, it is also what keeps a second process
+// out. Records are written column by column into the memory that the database
+// works on and are committed by the hundred thousand; see
+// docs/decisions/embedded-store.md.
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	bindings "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/weir-nta/weir"
+)
+
+// Config says where a store is and what it may use.
+type Config struct {
+	// Dir is the folder of the store, which is made where it does not exist.
+	// Without one the records are kept in memory alone.
+	Dir string
+	// MemoryLimit bounds, in bytes, what the database takes for its cache,
+	// questions and records not yet written; questions that need more go to
+	// disk. 0 stands for 1 GiB.
+	MemoryLimit int64
+	// Threads bounds the threads that work on one question; 0 stands for one
+	// per processor.
+	Threads int
+
+	// For tests: 0 stands for the constants below.
+	commitRows, sealRows, maxRows int64
+}
+
+const (
+	defaultMemory = 1 << 30
+	minMemory     = 128 << 20
+	// commitRows is after how many records Append commits by itself: enough
+	// for the database to write full row groups of all busy tables straight to
+	// the file, without its log.
+	commitRows = 4 * rowGroup
+	// rowGroup is how many rows the database compresses together.
+	rowGroup = 122_880
+	// A segment is closed when it has sealRows and a new day begins, or at maxRows.
+	sealRows = 1_000_000
+	maxRows  = 50_000_000
+)
+
+// ErrInUse says that another process, or another Store of this one, has the
+// folder open.
+var ErrInUse = errors.New("store is in use")
+
+// A Store keeps records in files of DuckDB. It implements store.Store.
+type Store struct {
+	config Config
+	db     bindings.Database
+
+	write   sync.Mutex // held while writing; taken before segs
+	writer  *conn
+	pending pending
+	closed  bool
+
+	segs segments
+
+	idle chan *conn // connections for questions that wait for the next one
+}
+
+// open holds the folders that are open in this process: the lock of the
+// database is the process's and does not tell two stores of one process apart.
+var open = struct {
+	sync.Mutex
+	dirs map[string]bool
+}{dirs: map[string]bool{}}
+
+// Open opens the store, which is made if there is none. It returns ErrInUse
+// if it is open already.
+func Open(c Config) (*Store, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.Dir != "" {
+		dir, err := filepath.Abs(c.Dir)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return nil, err
+		}
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
+			return nil, err
+		}
+		c.Dir = dir
+		if !claim(dir) {
+			return nil, fmt.Errorf("%s: %w by this process", dir, ErrInUse)
+		}
+	}
+	s := &Store{config: c, idle: make(chan *conn, 8)}
+	if err := s.start(); err != nil {
+		s.stop()
+		release(c.Dir)
+		return nil, fmt.Errorf("open store %s: %w", c.Dir, err)
+	}
+	return s, nil
+}
+
+func (c *Config) check() error {
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = defaultMemory
+	}
+	if c.MemoryLimit < minMemory {
+		return fmt.Errorf("memory_limit: got %d, want %d or more", c.MemoryLimit, minMemory)
+	}
+	if c.Threads < 0 {
+		return fmt.Errorf("threads: got %d, want 0 or more", c.Threads)
+	}
+	if c.Threads == 0 {
+		c.Threads = runtime.GOMAXPROCS(0)
+	}
+	for _, d := range []struct {
+		n   *int64
+		def int64
+	}{{&c.commitRows, commitRows}, {&c.sealRows, sealRows}, {&c.maxRows, maxRows}} {
+		if *d.n == 0 {
+			*d.n = d.def
+		}
+	}
+	return nil
+}
+
+func claim(dir string) bool {
+	open.Lock()
+	defer open.Unlock()
+	if open.dirs[dir] {
+		return false
+	}
+	open.dirs[dir] = true
+	return true
+}
+
+func release(dir string) {
+	open.Lock()
+	defer open.Unlock()
+	delete(open.dirs, dir)
+}
+
+// start opens the database and the segments.
+func (s *Store) start() (err error) {
+	path := ":memory:"
+	if s.config.Dir != "" {
+		path = filepath.Join(s.config.Dir, "weir.duckdb")
+	}
+	if s.db, err = openDatabase(path, s.settings()); err != nil {
+		if strings.Contains(err.Error(), "Could not set lock") {
+			return fmt.Errorf("%w by another process (%s)", ErrInUse, firstLine(err))
+		}
+		return err
+	}
+	if s.writer, err = connect(s.db); err != nil {
+		return err
+	}
+	return s.segs.load(s)
+}
+
+func (s *Store) settings() map[string]string {
+	m := map[string]string{
+		"threads":                      strconv.Itoa(s.config.Threads),
+		"memory_limit":                 fmt.Sprintf("%dB", s.config.MemoryLimit),
+		"autoinstall_known_extensions": "false",
+		"autoload_known_extensions":    "false",
+		"preserve_insertion_order":     "false",
+		// One general and one light method for each type are left: the others
+		// cost more to try than they save (docs/decisions/embedded-store.md).
+		"disabled_compression_methods": os.Getenv("DC"),
+	}
+	if s.config.Dir != "" {
+		m["temp_directory"] = filepath.Join(s.config.Dir, "tmp")
+	}
+	return m
+}
+
+// stop lets go of the database.
+func (s *Store) stop() {
+	s.pending.close()
+	for {
+		select {
+		case c := <-s.idle:
+			c.close()
+			continue
+		default:
+		}
+		break
+	}
+	if s.writer != nil {
+		s.writer.close()
+		s.writer = nil
+	}
+	bindings.Close(&s.db)
+}
+
+// Close writes what is still buffered and lets go of the store.
+func (s *Store) Close() error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if s.closed {
+		return nil
+	}
+	err := s.commit()
+	s.closed = true
+	s.stop()
+	release(s.config.Dir)
+	return err
+}
+
+// Append takes the records of b, all or none; a Flush makes them durable.
+func (s *Store) Append(ctx context.Context, b *weir.Batch) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	if err := s.pending.add(s, b); err != nil {
+		return s.abandon(fmt.Errorf("append %d records: %w", b.Len(), err))
+	}
+	if s.pending.rows < s.config.commitRows {
+		return nil
+	}
+	return s.commit()
+}
+
+// Flush makes durable what was appended before.
+func (s *Store) Flush(ctx context.Context) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	return s.commit()
+}
+
+func (s *Store) usable(ctx context.Context) error {
+	if s.closed {
+		return os.ErrClosed
+	}
+	return ctx.Err()
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
