@@ -45,8 +45,10 @@ type Config interface {
 }
 
 // Handlers are the calls that a running detector asks for; nil ones are not
-// made. They are made one at a time, in the order of arrival. Records belong
-// to everybody: a handler reads them and keeps copies.
+// made. They are made one at a time, in the order of arrival; within a batch
+// DNS transactions come first, so that a name is known before the flows that
+// it led to. Records belong to everybody: a handler reads them and keeps
+// copies.
 type Handlers struct {
 	Flow   func(*weir.Flow)
 	DNS    func(*weir.DNSTransaction)
@@ -61,6 +63,10 @@ type Handlers struct {
 
 	// Windows are the queries that the detector wants answered periodically.
 	Windows []Window
+
+	// Lost returns how many keys or values the detector has forgotten or
+	// refused because a limit was reached. It is called like the handlers.
+	Lost func() uint64
 }
 
 // A Window is a question about the recent past, asked again and again as the
@@ -71,7 +77,8 @@ type Window struct {
 	Over  time.Duration // how far back it looks
 	Query *query.Query  // the question
 	// Row is called for each row of the answer, with the time up to which was
-	// asked; a nil row says that the answer has ended.
+	// asked; a nil row says that the answer has ended, be it by an error or
+	// because it took too long.
 	Row func(now time.Time, row query.Row)
 }
 
