@@ -97,10 +97,16 @@ func (l *LRU[K, V]) room() *node[K, V] {
 	if len(l.nodes) < l.limit {
 		return &node[K, V]{}
 	}
+	n := l.evict()
+	*n = node[K, V]{}
+	return n
+}
+
+// evict forgets the key touched longest ago, which there is.
+func (l *LRU[K, V]) evict() *node[K, V] {
 	n := l.root.prev
 	l.Delete(n.key)
 	l.evicted++
-	*n = node[K, V]{}
 	return n
 }
 
