@@ -1,0 +1,173 @@
+// Package config reads the one configuration file into the parts' own structs.
+// Unknown keys are refused, with the place where they stand.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/enrich/local"
+)
+
+// A Config is what an operator has set, and the defaults for the rest.
+type Config struct {
+	// File is where it was read from, empty if there is none.
+	File string
+	// Sensor names this place in the records.
+	Sensor string
+	// Store is the folder of the store, empty for none.
+	Store string
+	// Local says what is one's own network. Given says that the operator did:
+	// else the networks may be proposed from the traffic.
+	Local      local.Config
+	LocalGiven bool
+	// Detectors are the detectors to run, in the order of the list.
+	Detectors []detect.Choice
+}
+
+// file is the shape of the configuration file.
+type file struct {
+	Sensor    string               `yaml:"sensor"`
+	Store     string               `yaml:"store"`
+	Local     *local.Config        `yaml:"local"`
+	Detectors map[string]yaml.Node `yaml:"detectors"`
+	Disabled  []string             `yaml:"disabled"`
+}
+
+// Places returns where a configuration file is looked for, first one first.
+func Places() []string {
+	places := []string{"weir.yaml"}
+	if home, err := os.UserConfigDir(); err == nil {
+		places = append(places, filepath.Join(home, "weir", "weir.yaml"))
+	}
+	return append(places, "/etc/weir/weir.yaml")
+}
+
+// Load reads path or, if that is empty, the first of [Places] that exists; if
+// none does, everything is as it is by default. WEIR_SENSOR and WEIR_STORE in
+// the environment win over the file.
+func Load(path string, detectors []*detect.Detector) (*Config, error) {
+	path, text, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(text, detectors)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c.File = path
+	if s := os.Getenv("WEIR_SENSOR"); s != "" {
+		c.Sensor = s
+	}
+	if s := os.Getenv("WEIR_STORE"); s != "" {
+		c.Store = s
+	}
+	return c, nil
+}
+
+func read(path string) (string, []byte, error) {
+	if path != "" {
+		text, err := os.ReadFile(path)
+		return path, text, err
+	}
+	for _, p := range Places() {
+		text, err := os.ReadFile(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return p, text, err
+	}
+	return "", nil, nil
+}
+
+// Parse reads the text of a configuration file. An empty one gives the defaults.
+func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
+	f := file{Sensor: "local"}
+	if len(strings.TrimSpace(string(text))) > 0 {
+		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
+			return nil, err
+		}
+	}
+	c := &Config{Sensor: f.Sensor, Store: f.Store, Local: local.Default}
+	if f.Local != nil {
+		c.Local = *f.Local
+		c.LocalGiven = len(f.Local.Networks) > 0
+		if !c.LocalGiven {
+			c.Local.Networks = local.Default.Networks
+		}
+	}
+	if _, err := c.Local.New(); err != nil {
+		return nil, fmt.Errorf("local: %w", err)
+	}
+	if err := c.chooseDetectors(&f, detectors); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// chooseDetectors gives each detector that is not disabled its configuration.
+func (c *Config) chooseDetectors(f *file, detectors []*detect.Detector) error {
+	var names []string
+	for _, d := range detectors {
+		names = append(names, d.Name)
+	}
+	for _, n := range f.Disabled {
+		if !slices.Contains(names, n) {
+			return fmt.Errorf("disabled: no detector %q; there are %s", n, strings.Join(names, ", "))
+		}
+	}
+	for n := range f.Detectors {
+		if !slices.Contains(names, n) {
+			return fmt.Errorf("detectors: no detector %q; there are %s", n, strings.Join(names, ", "))
+		}
+	}
+	for _, d := range detectors {
+		if slices.Contains(f.Disabled, d.Name) {
+			continue
+		}
+		dc := d.Default
+		if node, ok := f.Detectors[d.Name]; ok {
+			var err error
+			if dc, err = overlay(d.Default, &node); err != nil {
+				return fmt.Errorf("detectors: %s: %w", d.Name, err)
+			}
+		}
+		c.Detectors = append(c.Detectors, detect.Choice{Detector: d, Config: dc})
+	}
+	return nil
+}
+
+// overlay returns a copy of base with what node says, and refuses keys that
+// base lacks. It also has base's own check look at the result.
+func overlay(base detect.Config, node *yaml.Node) (detect.Config, error) {
+	text, err := yaml.Marshal(node)
+	if err != nil {
+		return nil, err
+	}
+	c := reflect.New(reflect.TypeOf(base))
+	c.Elem().Set(reflect.ValueOf(base))
+	if err := yaml.Load(text, c.Interface(), yaml.WithKnownFields()); err != nil {
+		return nil, err
+	}
+	out, ok := c.Elem().Interface().(detect.Config)
+	if !ok {
+		return nil, fmt.Errorf("%T is no configuration", c.Elem().Interface())
+	}
+	return out, check(out)
+}
+
+// check has a configuration look at itself by starting a run that nobody feeds.
+func check(c detect.Config) error {
+	_, err := c.New(func(weir.Finding) {})
+	return err
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/enrich/local"
+)
+
+type settings struct {
+	Window time.Duration `yaml:"window"`
+	Ports  int           `yaml:"ports"`
+}
+
+func (s settings) New(func(weir.Finding)) (detect.Handlers, error) {
+	if s.Ports < 2 {
+		return detect.Handlers{}, errors.New("ports: want 2 or more")
+	}
+	return detect.Handlers{}, nil
+}
+
+var detectors = []*detect.Detector{
+	{Name: "one", Default: settings{Window: time.Minute, Ports: 15}},
+	{Name: "two", Default: settings{Ports: 3}},
+}
+
+func TestParse(t *testing.T) {
+	c, err := Parse([]byte("sensor: core-1\nstore: /data\nlocal:\n  networks: [203.0.113.0/24]\n  groups: {dmz: [203.0.113.0/28]}\ndetectors:\n  one: {ports: 20}\ndisabled: [two]\n"), detectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Sensor != "core-1" || c.Store != "/data" || !c.LocalGiven || c.Local.Networks[0] != netip.MustParsePrefix("203.0.113.0/24") {
+		t.Errorf("got %+v", c)
+	}
+	if len(c.Detectors) != 1 || c.Detectors[0].Config != (settings{Window: time.Minute, Ports: 20}) {
+		t.Errorf("detectors: got %+v, want one with its window kept and 20 ports", c.Detectors)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := Parse(nil, detectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.LocalGiven || len(c.Local.Networks) != len(local.Default.Networks) || len(c.Detectors) != 2 || c.Sensor != "local" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for in, want := range map[string]string{
+		"sensr: x":                             "sensr",
+		"detectors: {three: {}}":               `no detector "three"; there are one, two`,
+		"detectors: {one: {prts: 3}}":          "prts",
+		"detectors: {one: {ports: 1}}":         "ports: want 2 or more",
+		"detectors: {one: {ports: many}}":      "one",
+		"disabled: [three]":                    "three",
+		"local: {networks: [10.0.0.0/33]}":     "10.0.0.0/33",
+		"sensor: [":                            "",
+		"local: {networks: ['::ffff:0:0/90']}": "local",
+	} {
+		_, err := Parse([]byte(in), detectors)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q) = %v, want an error with %q", in, err, want)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(file, []byte("store: from-file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("WEIR_STORE", "from-environment")
+	c, err := Load(file, detectors)
+	if err != nil || c.Store != "from-environment" || c.File != file {
+		t.Errorf("Load = %+v, %v", c, err)
+	}
+	if _, err := Load(file+".no", detectors); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}

@@ -1,0 +1,136 @@
+// Package pipeline is the page on which all stages meet.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/enrich"
+	"github.com/weir-nta/weir/source"
+	"github.com/weir-nta/weir/store"
+)
+
+// A Pipeline carries batches from sources through enrichment to the store and
+// then to the detectors, and what those find to the store as well.
+type Pipeline struct {
+	Sources   []source.Source
+	Enrich    []enrich.Enricher
+	Store     store.Store // nil: records are not kept
+	Detectors []detect.Choice
+	Found     func(weir.Finding) // called for each finding, one at a time; nil for nobody
+	Live      bool               // a slow detector loses records instead of holding up the sources
+	Log       *slog.Logger
+
+	engine *detect.Engine
+	carry1 sync.Mutex     // enrichers and the order of batches want one at a time
+	found  []weir.Finding // reported and not yet in the store
+	foundM sync.Mutex
+}
+
+// ErrStore says that the store took no more records. Those before are in it,
+// and what they led to has been found.
+var ErrStore = errors.New("store")
+
+// Run runs the pipeline until ctx is done or all sources have ended. What has
+// been read by then goes all the way: ending early loses nothing of it. The
+// error is that of the sources, of the store ([ErrStore]) or the cause of ctx.
+func (p *Pipeline) Run(ctx context.Context) error {
+	last := context.WithoutCancel(ctx)
+	o := detect.Options{Report: p.report, Wait: !p.Live, Log: p.Log}
+	if p.Store != nil {
+		o.Ask = p.Store.Query
+	}
+	engine, err := detect.Start(last, p.Detectors, o)
+	if err != nil {
+		return err
+	}
+	p.engine = engine
+
+	errs := p.runSources(ctx, func(b *weir.Batch) error { return p.carry(last, b) })
+	engine.Close()
+	if err := p.keepFindings(last); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Stats says what each detector has seen, found and lost. It is for after Run.
+func (p *Pipeline) Stats() []detect.Stat { return p.engine.Stats() }
+
+// runSources runs all sources at once. The first that fails for another reason
+// than damaged input ends the others.
+func (p *Pipeline) runSources(ctx context.Context, emit func(*weir.Batch) error) []error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error)
+	for _, s := range p.Sources {
+		go func() { done <- s.Run(ctx, emit) }()
+	}
+	var errs []error
+	for range p.Sources {
+		err := <-done
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, context.Canceled) && context.Cause(ctx) != nil {
+			err = context.Cause(ctx)
+		}
+		errs = append(errs, err)
+		var damaged *source.DamagedError
+		if !errors.As(err, &damaged) {
+			stop(err)
+		}
+	}
+	return errs
+}
+
+// carry takes one batch all the way.
+func (p *Pipeline) carry(ctx context.Context, b *weir.Batch) error {
+	p.carry1.Lock()
+	defer p.carry1.Unlock()
+	for _, e := range p.Enrich {
+		e.Enrich(b)
+	}
+	if p.Store != nil {
+		if err := p.Store.Append(ctx, b); err != nil {
+			return fmt.Errorf("%w: %w", ErrStore, err)
+		}
+	}
+	if err := p.engine.Observe(ctx, b); err != nil {
+		return err
+	}
+	return p.keepFindings(ctx)
+}
+
+// report takes a finding from the engine.
+func (p *Pipeline) report(f weir.Finding) {
+	if p.Found != nil {
+		p.Found(f)
+	}
+	if p.Store == nil {
+		return
+	}
+	p.foundM.Lock()
+	defer p.foundM.Unlock()
+	p.found = append(p.found, f)
+}
+
+// keepFindings writes what has been found so far to the store.
+func (p *Pipeline) keepFindings(ctx context.Context) error {
+	p.foundM.Lock()
+	found := p.found
+	p.found = nil
+	p.foundM.Unlock()
+	if len(found) == 0 {
+		return nil
+	}
+	if err := p.Store.Append(ctx, &weir.Batch{Findings: found}); err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	return nil
+}
