@@ -273,8 +273,9 @@ func (d *Decoder) pppoe(p *Packet, b []byte) error {
 
 // mpls takes the labels off (RFC 3032). Nothing says what is below them, so
 // the first half byte has to tell, as routers also guess: 4 and 6 begin IP
-// packets, 0 a control word and then an Ethernet frame (RFC 4385); any of them
-// may also begin a MAC address. What is not coherent is tried as the next.
+// packets, and 16 zero bits a control word with an Ethernet frame behind it
+// (RFC 4448, section 4.6); any of them may also begin a MAC address. What is
+// not coherent is tried as the next.
 func (d *Decoder) mpls(p *Packet, b []byte) error {
 	if !p.Tunnel.push(tunnelMPLS) {
 		return ErrDeep
@@ -291,7 +292,7 @@ func (d *Decoder) mpls(p *Packet, b []byte) error {
 		return nil
 	}
 	*p, d.cut = before, cut
-	if b[0]>>4 == 0 && len(b) > 4 {
+	if len(b) > 4 && b[0] == 0 && b[1] == 0 {
 		if d.etherType(p, etherBridged, b[4:]) == nil {
 			return nil
 		}
