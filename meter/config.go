@@ -1,0 +1,124 @@
+package meter
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config says how a [Meter] works. [DefaultConfig] is what one starts from.
+type Config struct {
+	// Sensor names the place where the packets were seen; it stands in every record.
+	Sensor string
+
+	// TCPIdle ends a TCP connection that has sent nothing for so long.
+	TCPIdle time.Duration
+	// UDPIdle ends a UDP flow, and one of any other protocol but TCP and ICMP,
+	// that has sent nothing for so long.
+	UDPIdle time.Duration
+	// ICMPIdle ends an ICMP or ICMPv6 flow that has sent nothing for so long.
+	ICMPIdle time.Duration
+	// Active is how long a conversation is told in one record: the first
+	// packet after it begins the next slice.
+	Active time.Duration
+	// QueryTimeout is how long a DNS query waits for its response before it is
+	// reported as unanswered.
+	QueryTimeout time.Duration
+
+	// MaxFlows is how many flows are kept at a time. A flow takes about 600
+	// octets. At the limit the flow that would have ended soonest anyway is
+	// reported early; [Meter] says what an attacker gains by that.
+	MaxFlows int
+	// MaxHeadBytes is how many of the first octets of one direction of a TCP
+	// connection are assembled in order to read its handshake.
+	MaxHeadBytes int
+	// MaxHeadTotal is how many octets such heads may take all together. Beyond
+	// it no new head is begun, and what the handshake says is missed.
+	MaxHeadTotal int
+	// MaxQueries is how many DNS queries may wait for a response. At the limit
+	// the oldest one is reported as unanswered.
+	MaxQueries int
+
+	// BatchRecords is how many records are handed on together.
+	BatchRecords int
+}
+
+// DefaultConfig returns the timeouts of Zeek and limits that fit a machine
+// with 2 GB to spare.
+func DefaultConfig() Config {
+	return Config{
+		TCPIdle:      5 * time.Minute,
+		UDPIdle:      time.Minute,
+		ICMPIdle:     time.Minute,
+		Active:       5 * time.Minute,
+		QueryTimeout: 10 * time.Second,
+		MaxFlows:     1 << 20,
+		MaxHeadBytes: 16 << 10,
+		MaxHeadTotal: 64 << 20,
+		MaxQueries:   1 << 16,
+		BatchRecords: 1024,
+	}
+}
+
+// The bounds of the timeouts: below a second a flow would be cut by ordinary
+// jitter, and beyond a day no reader waits for the record.
+const (
+	minTimeout = time.Second
+	maxTimeout = 24 * time.Hour
+)
+
+func (c *Config) check() error {
+	for _, d := range []struct {
+		name string
+		val  time.Duration
+	}{
+		{"tcp_idle", c.TCPIdle}, {"udp_idle", c.UDPIdle}, {"icmp_idle", c.ICMPIdle},
+		{"active", c.Active}, {"query_timeout", c.QueryTimeout},
+	} {
+		if d.val < minTimeout || d.val > maxTimeout {
+			return fmt.Errorf("%s: got %v, want %v to %v", d.name, d.val, minTimeout, maxTimeout)
+		}
+	}
+	for _, n := range []struct {
+		name          string
+		val, min, max int
+	}{
+		{"max_flows", c.MaxFlows, 1, 1 << 28},
+		{"max_head_bytes", c.MaxHeadBytes, 256, 1 << 20},
+		{"max_head_total", c.MaxHeadTotal, 0, 1 << 40},
+		{"max_queries", c.MaxQueries, 1, 1 << 24},
+		{"batch_records", c.BatchRecords, 1, 1 << 20},
+	} {
+		if n.val < n.min || n.val > n.max {
+			return fmt.Errorf("%s: got %d, want %d to %d", n.name, n.val, n.min, n.max)
+		}
+	}
+	return nil
+}
+
+// Counters say what a [Meter] has done so far.
+type Counters struct {
+	Packets  uint64 // given to Packet
+	Bytes    uint64 // of their IP packets
+	Flows    uint64 // conversations begun
+	Records  uint64 // flow records handed on, slices included
+	Slices   uint64 // of them those of conversations that went on
+	Early    uint64 // flows reported before their time because of MaxFlows
+	Oddities uint64 // seen, however few records tell of them
+
+	HeadsRead    uint64 // directions whose handshake was read
+	HeadsGivenUp uint64 // directions given up: gap, too long, too many pieces, MaxHeadTotal
+	Overlaps     uint64 // segments that said something else than an earlier copy of the same octets
+	HolesMerged  uint64 // gaps in a stream no longer told apart because there were too many
+	HistoriesCut uint64 // letters of histories left out because the history was full
+
+	DNS           uint64 // transactions handed on
+	DNSUnanswered uint64 // of them queries without response
+	DNSUnasked    uint64 // of them responses without query
+	DNSEvicted    uint64 // of them reported before their time because of MaxQueries
+	DNSDamaged    uint64 // messages that could not be read
+
+	Backwards   uint64 // packets older than the one before
+	Jumps       uint64 // packets whose time was not believed and replaced by that of the clock
+	ClockResets uint64 // times the clock was set anew because the traffic's time had gone back for good
+	LateRecords uint64 // records handed on after Batch.Through had said there would be none so old
+}
