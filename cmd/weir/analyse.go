@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/alert"
+	"github.com/weir-nta/weir/config"
+	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/enrich"
+	"github.com/weir-nta/weir/enrich/domains"
+	"github.com/weir-nta/weir/enrich/local"
+	"github.com/weir-nta/weir/enrich/passivedns"
+	"github.com/weir-nta/weir/output"
+	"github.com/weir-nta/weir/parts"
+	"github.com/weir-nta/weir/pipeline"
+	"github.com/weir-nta/weir/source"
+	"github.com/weir-nta/weir/store"
+	"github.com/weir-nta/weir/store/duckdb"
+)
+
+// runFlags are those of all commands that analyse traffic.
+type runFlags struct {
+	config   string
+	local    []string
+	quiet    bool
+	verbose  bool
+	progress string
+}
+
+func (r *runFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&r.config, "config", "", "configuration file (default: "+strings.Join(config.Places(), ", ")+")")
+	flags.StringSliceVar(&r.local, "local", nil, "local networks, such as 203.0.113.0/24 (default: the private ones)")
+	flags.BoolVarP(&r.quiet, "quiet", "q", false, "no progress and no notes on stderr")
+	flags.BoolVarP(&r.verbose, "verbose", "v", false, "say more on stderr")
+	flags.StringVar(&r.progress, "progress", "auto", "progress on stderr: auto, json or none")
+}
+
+func (r *runFlags) load() (*config.Config, error) {
+	c, err := config.Load(r.config, parts.Detectors)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &exitError{exitNotFound, err}
+	}
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	if len(r.local) == 0 {
+		return c, nil
+	}
+	c.LocalGiven = true
+	c.Local.Networks = nil
+	for _, s := range r.local {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, exitWith(exitUsage, "--local %s: %w\n  hint: a network is an address and a length, such as 203.0.113.0/24", s, err)
+		}
+		c.Local.Networks = append(c.Local.Networks, p)
+	}
+	return c, nil
+}
+
+// progressStyle says how progress is told on w.
+func (r *runFlags) progressStyle(w io.Writer) (string, error) {
+	switch {
+	case r.progress == "json":
+		return "json", nil
+	case r.quiet || r.progress == "none":
+		return "none", nil
+	case r.progress != "auto":
+		return "", exitWith(exitUsage, "--progress %q: want auto, json or none", r.progress)
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return "bar", nil
+	}
+	return "lines", nil
+}
+
+func (r *runFlags) logger(s streams) *slog.Logger {
+	level := slog.LevelWarn
+	if r.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+}
+
+// An analysis is one run of the pipeline over a source, from start to alerts.
+type analysis struct {
+	streams
+	flags  *runFlags
+	config *config.Config
+	store  store.Store // nil for none
+	detect bool        // run the detectors
+
+	alerts *alert.Manager
+	stats  []detect.Stat
+	took   time.Duration
+}
+
+// run analyses all that src brings. Its error tells what came in the way; what
+// was found before that is in a.alerts all the same.
+func (a *analysis) run(ctx context.Context, src source.Source) error {
+	style, err := a.flags.progressStyle(a.err)
+	if err != nil {
+		return err
+	}
+	border, err := a.config.Local.New()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	names, err := passivedns.Default.New()
+	if err != nil {
+		return err
+	}
+	registered, err := domains.Default.New()
+	if err != nil {
+		return err
+	}
+	a.alerts = alert.NewManager(0)
+	located := &locating{Source: src, border: border, given: a.config.LocalGiven, say: a.note}
+	p := pipeline.Pipeline{
+		Sources: []source.Source{located},
+		Enrich:  []enrich.Enricher{located, names, registered},
+		Store:   a.store,
+		Found:   func(f weir.Finding) { a.alerts.Add(f) },
+		Log:     a.flags.logger(a.streams),
+	}
+	if a.detect {
+		p.Detectors = a.config.Detectors
+	}
+	started := time.Now()
+	shown := startProgress(a.err, style, src.Progress)
+	err = p.Run(ctx)
+	shown.stop()
+	a.took = time.Since(started)
+	a.stats = p.Stats()
+	return err
+}
+
+// note says something on stderr, unless nobody wants to hear it.
+func (a *analysis) note(format string, args ...any) {
+	if !a.flags.quiet {
+		a.talk(format, args...)
+	}
+}
+
+// sayTotals ends the run on stderr: how much was read, what could not be.
+func (a *analysis) sayTotals(p source.Progress) {
+	a.note("read %s packets, %s in %s: %s records", count(p.Packets), size(p.Bytes), a.took.Round(time.Millisecond), count(p.Records))
+	for _, n := range p.Notes {
+		a.note("note: %s", output.Escape(n))
+	}
+	for _, s := range a.stats {
+		switch {
+		case s.Stopped:
+			a.note("note: detector %s stopped: a bug, see above; the others went on", s.Detector)
+		case s.MissedRecords > 0:
+			a.note("note: detector %s did not see %s records", s.Detector, count(int64(s.MissedRecords)))
+		case s.Lost > 0:
+			a.note("note: detector %s reached its limits and forgot or refused %s entries: it may have missed something", s.Detector, count(int64(s.Lost)))
+		}
+	}
+	if n := a.alerts.Dropped(); n > 0 {
+		a.note("note: %s alerts did not fit and are not shown", count(int64(n)))
+	}
+}
+
+// verdict turns what came in the way of a run into what the user is told and
+// the exit code. Damage to one input of several is told for each.
+func (a *analysis) verdict(err error) error {
+	if err == nil {
+		return nil
+	}
+	var sig errSignal
+	var damaged *source.DamagedError
+	switch {
+	case errors.As(err, &sig):
+		a.talk("%v: partial, what was read until then is above", sig)
+		return &exitError{code: sig.code}
+	case errors.Is(err, pipeline.ErrStore):
+		return exitWith(exitIncomplete, "%w\n  hint: what was stored before is kept; the findings above are those of what was read until then", err)
+	case errors.As(err, &damaged):
+		return &exitError{exitDamaged, err}
+	}
+	return err
+}
+
+// openStore opens the store in dir; "" gives none.
+func openStore(dir string, mustExist bool) (store.Store, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	if _, err := os.Stat(dir); mustExist && err != nil {
+		return nil, exitWith(exitNotFound, "no store: %w\n  hint: `weir scan --store %s FILE` makes one", err, dir)
+	}
+	st, err := duckdb.Open(duckdb.Config{Dir: dir})
+	if err != nil {
+		return nil, exitWith(exitRefused, "store %s: %w", dir, err)
+	}
+	return st, nil
+}
+
+// A locating source finds out what is local before anything is enriched: when
+// the operator did not say and the first records show none of the private
+// networks, it proposes others and says so.
+type locating struct {
+	source.Source
+	border *local.Enricher
+	given  bool
+	say    func(format string, args ...any)
+	held   []*weir.Batch
+	flows  int
+}
+
+// proposeFrom is how many flows a proposal is made from: enough to see the
+// same hosts again and again, few enough to be held in memory.
+const proposeFrom = 5000
+
+// Run implements [source.Source].
+func (l *locating) Run(ctx context.Context, emit func(*weir.Batch) error) error {
+	settled := l.given
+	err := l.Source.Run(ctx, func(b *weir.Batch) error {
+		if settled {
+			return emit(b)
+		}
+		l.held = append(l.held, b)
+		l.flows += len(b.Flows)
+		if l.flows < proposeFrom {
+			return nil
+		}
+		settled = true
+		return l.release(emit)
+	})
+	if settled {
+		return err
+	}
+	return errors.Join(l.release(emit), err)
+}
+
+func (l *locating) release(emit func(*weir.Batch) error) error {
+	l.settle()
+	for _, b := range l.held {
+		if err := emit(b); err != nil {
+			return err
+		}
+	}
+	l.held = nil
+	return nil
+}
+
+// settle decides by what is held.
+func (l *locating) settle() {
+	proposed := local.Propose(l.held, l.border)
+	if len(proposed) == 0 {
+		return
+	}
+	border, err := local.Config{Networks: proposed}.New()
+	if err != nil {
+		return // a proposal that does not stand is none
+	}
+	l.border = border
+	l.say("note: none of the private networks occur here; taking %s as local (--local says otherwise)", join(proposed))
+}
+
+// Enrich implements [enrich.Enricher] with the networks settled on.
+func (l *locating) Enrich(b *weir.Batch) { l.border.Enrich(b) }
+
+func join[T fmt.Stringer](list []T) string {
+	parts := make([]string, len(list))
+	for i, v := range list {
+		parts[i] = v.String()
+	}
+	return strings.Join(parts, ", ")
+}

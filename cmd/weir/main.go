@@ -1,0 +1,170 @@
+// Command weir watches a network from what it already tells, keeps it as
+// records, and says what it found in them and why.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-nta/weir/query"
+)
+
+// version is set when the program is built (Makefile).
+var version = "dev"
+
+// Exit codes, so that scripts can tell what happened.
+const (
+	exitOK          = 0
+	exitFindings    = 1   // findings at or above --fail-on; no row with --exists
+	exitUsage       = 2   // wrong usage, or a question that does not parse
+	exitNotFound    = 3   // no such file, store, table or detector
+	exitDamaged     = 4   // input damaged or only partly read; what was readable is on stdout
+	exitRefused     = 5   // no permission, or the store is in use
+	exitIncomplete  = 6   // results are valid but partial: disk full, limit
+	exitBug         = 70  // a panic, with the path of a dump
+	exitInterrupted = 130 // SIGINT
+	exitTerminated  = 143 // SIGTERM
+)
+
+// An exitError is an error with the exit code it leads to.
+type exitError struct {
+	code int
+	err  error // nil: everything has been said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func exitWith(code int, format string, args ...any) error {
+	return &exitError{code, fmt.Errorf(format, args...)}
+}
+
+// A command's streams: stdout is data, stderr is talk.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
+
+func run(args []string, s streams) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			code = bug(s.err, r)
+		}
+	}()
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+
+	root := newRoot(s)
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	return exitCode(s.err, root.ExecuteContext(ctx))
+}
+
+// errSignal is the cause of a context that a signal has ended.
+type errSignal struct{ code int }
+
+func (e errSignal) Error() string {
+	if e.code == exitTerminated {
+		return "terminated"
+	}
+	return "interrupted"
+}
+
+// withSignals returns a context that SIGINT and SIGTERM cancel, so that a
+// command stops cleanly and keeps its results. A second signal kills.
+func withSignals(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case sig := <-signals:
+			signal.Stop(signals)
+			if sig == syscall.SIGTERM {
+				cancel(errSignal{exitTerminated})
+			} else {
+				cancel(errSignal{exitInterrupted})
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+// exitCode prints err, if there is something to say, and returns the code for it.
+func exitCode(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var e *exitError
+	if errors.As(err, &e) {
+		if e.err != nil {
+			printError(w, e.err)
+		}
+		return e.code
+	}
+	printError(w, err)
+	return exitUsage // what cobra finds wrong with flags and arguments
+}
+
+func printError(w io.Writer, err error) {
+	var q *query.Error
+	if errors.As(err, &q) {
+		fmt.Fprint(w, q.Render())
+		return
+	}
+	fmt.Fprintf(w, "error: %v\n", err)
+}
+
+// bug writes what is known of a panic into a file and says where it is.
+func bug(w io.Writer, cause any) int {
+	fmt.Fprintf(w, "error: this is a bug in weir %s: %v\n", version, cause)
+	f, err := os.CreateTemp("", "weir-bug-*.txt")
+	if err != nil {
+		fmt.Fprintf(w, "%s\n", debug.Stack())
+		return exitBug
+	}
+	defer f.Close()
+	fmt.Fprintf(f, "weir %s\n%q\n%v\n\n%s", version, os.Args, cause, debug.Stack())
+	fmt.Fprintf(w, "  hint: report it with %s (it holds the command line and addresses in the program, no traffic)\n", f.Name())
+	return exitBug
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weir",
+		Short: "Finds threats in network traffic and explains them",
+		Long: "Weir reads what a network tells of itself, keeps it as records, finds\n" +
+			"command and control, tunnels, scans and more in them, and explains each finding.\n\n" +
+			"Try `weir demo`, then `weir scan FILE.pcap`.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitWith(exitUsage, "%w\n  hint: `%s --help` lists the flags", err, cmd.CommandPath())
+	})
+	root.AddCommand(newScan(s), newQuery(s), newFields(s), newDetectors(s), newDemo(s), newVersion(s))
+	return root
+}

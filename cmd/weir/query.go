@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-nta/weir/output"
+	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/store"
+	"github.com/weir-nta/weir/store/duckdb"
+)
+
+// queryFlags are what `weir query` takes besides the format.
+type queryFlags struct {
+	formatFlags
+	files    []string
+	store    string
+	from, to string
+	exists   bool
+	explain  bool
+}
+
+func newQuery(s streams) *cobra.Command {
+	var run runFlags
+	var f queryFlags
+	cmd := &cobra.Command{
+		Use:     "query QUESTION",
+		Aliases: []string{"wq"},
+		Short:   "Ask the records a question in the hunting language",
+		Long: "Query puts a question to a store (--store) or to capture files (-r). A question\n" +
+			"is a filter, then stages: `app = tls and bytes.up > 1MB | top 10 dst.host`.\n" +
+			"`weir fields` lists the fields.",
+		Example: "  weir query -r capture.pcap 'stats b = sum(bytes) by dst.ip | top 20 by b'\n" +
+			"  weir query --store ./weir-data 'from dns rcode = NXDOMAIN | top 10 src.ip'\n" +
+			"  weir query --store ./weir-data -f -24h 'dir = outbound and dur > 8h'",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(cmd.Context(), s, &run, &f, strings.Join(args, " "))
+		},
+	}
+	run.register(cmd)
+	f.register(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVarP(&f.files, "read", "r", nil, "ask these capture files (- for standard input)")
+	flags.StringVar(&f.store, "store", "", "ask the store in this folder")
+	flags.StringVarP(&f.from, "from", "f", "", "only records from this time on: 2026-11-20T08:00Z, or -24h before the end")
+	flags.StringVarP(&f.to, "to", "t", "", "only records before this time")
+	flags.BoolVar(&f.exists, "exists", false, "print nothing; exit with 0 if there is a row, with 1 if there is none")
+	flags.BoolVar(&f.explain, "explain", false, "say on stderr how the store answered")
+	return cmd
+}
+
+func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text string) (err error) {
+	q, err := query.Parse(text)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if !run.quiet {
+		for _, w := range q.Warnings {
+			s.talk("warning: %s", w.Message)
+		}
+	}
+	st, damage, err := f.openRecords(ctx, s, run, q)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := st.Close(); err == nil && cerr != nil {
+			err = cerr
+		}
+	}()
+	a, err := f.window(ctx, st, q)
+	if errors.Is(err, store.ErrEmpty) {
+		s.talk("no records at all: nothing has been read into this store yet")
+		a = query.Ask{Query: q, To: time.Unix(1, 0)}
+	} else if err != nil {
+		return err
+	}
+	a.Summary = new(query.Summary)
+	if f.exists {
+		return exists(ctx, st, a)
+	}
+	if err := f.answer(ctx, s, st, a); err != nil {
+		return err
+	}
+	if f.explain {
+		s.talk("%s", a.Summary.Plan)
+	}
+	return damage
+}
+
+// openRecords opens the store asked for, or reads the files into one that is
+// gone at the end. Damage says that a file could be read in part only.
+func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, q *query.Query) (st store.Store, damage, err error) {
+	conf, err := run.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(f.files) == 0 {
+		dir := f.store
+		if dir == "" {
+			dir = conf.Store
+		}
+		if dir == "" {
+			return nil, nil, exitWith(exitUsage, "nothing to ask: name a store with --store, or files with -r")
+		}
+		st, err := openStore(dir, true)
+		return st, nil, err
+	}
+	if f.store != "" {
+		return nil, nil, exitWith(exitUsage, "--store and -r exclude each other: a question goes to one of them")
+	}
+	src, err := openCaptures(f.files, conf.Sensor)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err = duckdb.Open(duckdb.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: q.From.Name == "finding"}
+	damage = a.verdict(a.run(ctx, src))
+	if run.verbose {
+		a.sayTotals(src.Progress())
+	}
+	var e *exitError
+	if damage != nil && !(errors.As(damage, &e) && e.code == exitDamaged) {
+		return nil, nil, errors.Join(damage, st.Close())
+	}
+	return st, damage, nil
+}
+
+// window returns the question with the time it is about: all there is, unless
+// flags say otherwise. Durations count back from the end of the records.
+func (f *queryFlags) window(ctx context.Context, st store.Store, q *query.Query) (query.Ask, error) {
+	first, last, err := st.Span(ctx)
+	if err != nil {
+		return query.Ask{}, err
+	}
+	a := query.Ask{Query: q, From: first, To: last.Add(time.Microsecond)}
+	if f.from != "" {
+		if a.From, err = parseWhen(f.from, a.To); err != nil {
+			return a, exitWith(exitUsage, "--from: %w", err)
+		}
+	}
+	if f.to != "" {
+		if a.To, err = parseWhen(f.to, a.To); err != nil {
+			return a, exitWith(exitUsage, "--to: %w", err)
+		}
+	}
+	return a, nil
+}
+
+// parseWhen reads a time, or a duration that counts back from end.
+func parseWhen(text string, end time.Time) (time.Time, error) {
+	if back, ok := strings.CutPrefix(text, "-"); ok {
+		d, err := query.ParseDuration(back)
+		return end.Add(-d), err
+	}
+	return query.ParseTime(text)
+}
+
+func exists(ctx context.Context, st store.Store, a query.Ask) error {
+	for _, err := range st.Query(ctx, a) {
+		if err != nil {
+			return err
+		}
+		return nil
+	}
+	return &exitError{code: exitFindings}
+}
+
+// answer writes the rows of the answer and says on stderr how many there are.
+func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a query.Ask) (err error) {
+	d, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := d.close(); err == nil {
+			err = cerr
+		}
+	}()
+	w, err := f.writer(d, a.Query.Columns)
+	if err != nil {
+		return err
+	}
+	sum := output.Summary{Complete: true}
+	for row, rowErr := range st.Query(ctx, a) {
+		if rowErr != nil {
+			err = rowErr
+			sum.Complete = false
+			break
+		}
+		sum.Matched++
+		if f.limit > 0 && sum.Matched > f.limit {
+			sum.Complete = false
+			continue // counted: "50 of 1,371"
+		}
+		sum.Shown++
+		if err := w.Row(row); err != nil {
+			return err
+		}
+	}
+	sum.Scanned = a.Summary.Scanned
+	if cerr := w.Close(&sum); cerr != nil {
+		return cerr
+	}
+	for _, n := range a.Summary.Notes {
+		s.talk("note: %s", n)
+	}
+	var sig errSignal
+	switch {
+	case errors.As(context.Cause(ctx), &sig):
+		s.talk("%v: partial, %s rows until then", sig, count(sum.Shown))
+		return &exitError{code: sig.code}
+	case err != nil:
+		return queryFailed(err)
+	case sum.Shown < sum.Matched:
+		s.talk("%s of %s rows (use -n 0 for all)", count(sum.Shown), count(sum.Matched))
+	case sum.Matched == 0 && d.terminal:
+		s.talk("no rows: %s records between %s and %s, and none fits", count(sum.Scanned), a.Summary.From.UTC().Format(time.RFC3339), a.Summary.To.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func queryFailed(err error) error {
+	var q *query.Error
+	if errors.As(err, &q) {
+		return &exitError{exitUsage, err}
+	}
+	return exitWith(exitIncomplete, "the answer is not complete: %w", err)
+}

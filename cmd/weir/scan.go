@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/meter"
+	"github.com/weir-nta/weir/output"
+	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/source/capture"
+)
+
+// findingFlags are those of all commands that print findings.
+type findingFlags struct {
+	formatFlags
+	explain bool
+	failOn  string
+	least   string
+}
+
+func (f *findingFlags) register(cmd *cobra.Command) {
+	f.formatFlags.register(cmd)
+	cmd.Flags().BoolVar(&f.explain, "explain", false, "with the table format: explain each finding below it")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "exit with 1 if there is a finding of this severity or above: low, medium, high, critical or none")
+	cmd.Flags().StringVar(&f.least, "min", "low", "show findings of this severity and above: info, low, medium, high or critical")
+}
+
+func newScan(s streams) *cobra.Command {
+	var run runFlags
+	var f findingFlags
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "scan FILE...",
+		Short: "Analyse captures and print what was found in them",
+		Long: "Scan reads pcap and pcapng files, also compressed with gzip or zstd, folders of\n" +
+			"them, or standard input (-), meters flows, decodes handshakes and names, and\n" +
+			"prints the findings: to stdout, everything else to stderr.\n\n" +
+			"With --store the records are kept, to be asked with `weir query`.",
+		Example: "  weir scan capture.pcap\n  weir scan --fail-on high -o ndjson lab.pcap > findings.ndjson\n  tcpdump -w - -i eth0 -c 10000 | weir scan -",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return scan(cmd.Context(), s, &run, &f, dir, args)
+		},
+	}
+	run.register(cmd)
+	f.register(cmd)
+	cmd.Flags().StringVar(&dir, "store", "", "keep the records in the store in this folder")
+	return cmd
+}
+
+func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir string, inputs []string) (err error) {
+	least, failOn, err := f.levels()
+	if err != nil {
+		return err
+	}
+	conf, err := run.load()
+	if err != nil {
+		return err
+	}
+	if dir == "" {
+		dir = conf.Store
+	}
+	src, err := openCaptures(inputs, conf.Sensor)
+	if err != nil {
+		return err
+	}
+	st, err := openStore(dir, false)
+	if err != nil {
+		return err
+	}
+	if st != nil {
+		defer func() {
+			if cerr := st.Close(); err == nil && cerr != nil {
+				err = exitWith(exitIncomplete, "store %s: %w", dir, cerr)
+			}
+		}()
+	}
+	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: true}
+	runErr := a.run(ctx, src)
+	if err := f.print(s, a.alerts.Alerts(), least); err != nil {
+		return err
+	}
+	a.sayTotals(src.Progress())
+	if dir != "" {
+		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", dir, dir)
+	}
+	if err := a.verdict(runErr); err != nil {
+		return err
+	}
+	return failed(a.alerts.Alerts(), failOn)
+}
+
+func openCaptures(inputs []string, sensor string) (*capture.Source, error) {
+	m := meter.DefaultConfig()
+	m.Sensor = sensor
+	src, err := capture.New(capture.Config{Inputs: inputs, Meter: m})
+	if err != nil {
+		return nil, &exitError{exitNotFound, err}
+	}
+	return src, nil
+}
+
+// never is above all severities: nothing fails a run.
+const never = weir.Critical + 1
+
+func (f *findingFlags) levels() (least, failOn weir.Severity, err error) {
+	if err := least.UnmarshalText([]byte(f.least)); err != nil {
+		return 0, 0, exitWith(exitUsage, "--min: %w", err)
+	}
+	if f.failOn == "none" {
+		return least, never, nil
+	}
+	if err := failOn.UnmarshalText([]byte(f.failOn)); err != nil {
+		return 0, 0, exitWith(exitUsage, "--fail-on: %w", err)
+	}
+	return least, failOn, nil
+}
+
+// failed returns exit code 1 if an alert is of the severity or above.
+func failed(alerts []weir.Alert, failOn weir.Severity) error {
+	for _, a := range alerts {
+		if a.Finding.Severity >= failOn {
+			return &exitError{code: exitFindings}
+		}
+	}
+	return nil
+}
+
+// print writes the findings of alerts, each joined as its alert is.
+func (f *findingFlags) print(s streams, alerts []weir.Alert, least weir.Severity) (err error) {
+	d, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := d.close(); err == nil {
+			err = cerr
+		}
+	}()
+	findings := joined(alerts, least)
+	if hidden := len(alerts) - len(findings); hidden > 0 {
+		s.talk("%s findings below %s are not shown (--min info)", count(int64(hidden)), least)
+	}
+	matched := len(findings)
+	if f.limit > 0 && int64(matched) > f.limit {
+		findings = findings[:f.limit]
+		s.talk("%s of %s findings (use -n 0 for all)", count(f.limit), count(int64(matched)))
+	}
+	format := f.formatFor(d)
+	if format == "md" {
+		return markdownFindings(d, findings)
+	}
+	if err := f.findingRows(d, format, findings, int64(matched)); err != nil {
+		return err
+	}
+	if format != "table" || !f.explain {
+		return nil
+	}
+	fmt.Fprintln(d)
+	color, err := f.colored(d)
+	if err != nil {
+		return err
+	}
+	for i := range findings {
+		if err := output.Explain(d, &findings[i], d.width, color); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func markdownFindings(d *destination, findings []weir.Finding) error {
+	fmt.Fprintf(d, "# %d findings\n\n", len(findings))
+	for i := range findings {
+		if err := output.ExplainMarkdown(d, &findings[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joined returns the finding of each alert of the least severity and above,
+// with the times and the count of all that joined it.
+func joined(alerts []weir.Alert, least weir.Severity) []weir.Finding {
+	var out []weir.Finding
+	for _, a := range alerts {
+		if a.Finding.Severity < least {
+			continue
+		}
+		f := a.Finding
+		f.First, f.Last, f.Count = a.First, a.Last, a.Count
+		out = append(out, f)
+	}
+	return out
+}
+
+// findingRows writes findings as rows: whole ones for programs, the columns
+// that fit a screen for people.
+func (f *findingFlags) findingRows(d *destination, format string, findings []weir.Finding, matched int64) error {
+	if format == "table" && f.columns == nil {
+		return f.shortRows(d, findings)
+	}
+	var columns []query.Column
+	for _, c := range weir.FindingTable.Columns {
+		columns = append(columns, query.Column{Name: c.JSON, Type: c.Type, List: c.List, Enum: c.Enum, Unit: c.Unit})
+	}
+	w, err := f.writer(d, columns)
+	if err != nil {
+		return err
+	}
+	row := make(query.Row, len(columns))
+	for i := range findings {
+		for c := range columns {
+			row[c] = value(&findings[i], c)
+		}
+		if err := w.Row(row); err != nil {
+			return err
+		}
+	}
+	return w.Close(&output.Summary{Complete: matched == int64(len(findings)), Matched: matched, Shown: int64(len(findings)), Scanned: matched})
+}
+
+// value returns column c of f. An empty list of a finding is a statement, not
+// a missing value.
+func value(f *weir.Finding, c int) any {
+	v := f.Value(c)
+	if v == nil && (weir.FindingTable.Columns[c].List || weir.FindingTable.Columns[c].Type == weir.JSON) {
+		return []any{}
+	}
+	return v
+}
+
+var shortColumns = []query.Column{
+	{Name: "severity"}, {Name: "certainty"}, {Name: "detector"}, {Name: "host"}, {Name: "first"}, {Name: "n", Type: weir.Int}, {Name: "what"},
+}
+
+func (f *findingFlags) shortRows(d *destination, findings []weir.Finding) error {
+	w, err := f.writer(d, shortColumns)
+	if err != nil {
+		return err
+	}
+	for i := range findings {
+		g := &findings[i]
+		host := "-"
+		if g.Src.IsValid() {
+			host = g.Src.String()
+		}
+		err := w.Row(query.Row{g.Severity.String(), g.Certainty.String(), g.Detector, host, g.First.UTC().Format("2006-01-02 15:04:05Z"), int64(g.Count), g.Summary})
+		if err != nil {
+			return err
+		}
+	}
+	return w.Close(nil)
+}
