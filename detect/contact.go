@@ -1,9 +1,11 @@
 package detect
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/weir-nta/weir"
 )
@@ -26,13 +28,39 @@ var failedStates = []weir.State{
 	weir.StateS0, weir.StateREJ, weir.StateRSTO, weir.StateRSTR, weir.StateRSTOS0, weir.StateRSTRH, weir.StateSH,
 }
 
-// FailedFilter is the filter of the hunting language for flows whose outcome
-// is Failed, as far as it does not depend on the kind of address. Failed TCP is
-// TCP without data from the responder: unanswered, answered by a reset, or
-// accepted and reset by the originator. Of other protocols it is what got no
-// answer, of ICMP echo requests only.
-const FailedFilter = `slice = 0 and (proto = tcp and data.down = 0 and (state in ("S0", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH") ` +
-	`or pkts.down = 0 and data.up = 0) or proto != tcp and pkts.down = 0)`
+// FailedFilter returns the filter of the hunting language for flows of proto
+// whose outcome is Failed. Failed TCP is TCP without data from the responder:
+// unanswered, answered by a reset, or accepted and reset by the originator. Of
+// other protocols it is what got no answer.
+func FailedFilter(proto weir.Proto) string {
+	if proto == weir.TCP {
+		return "slice = 0 and data.down = 0 and (state in (S0, REJ, RSTO, RSTR, RSTOS0, RSTRH, SH) or pkts.down = 0 and data.up = 0)"
+	}
+	return "slice = 0 and pkts.down = 0"
+}
+
+// Since returns "since … until …" of the hunting language for records that
+// begin from first to last, both included: stores keep microseconds, and the
+// end of a window is not part of it.
+func Since(first, last time.Time) string {
+	return "since " + first.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) +
+		" until " + last.UTC().Truncate(time.Microsecond).Add(time.Microsecond).Format(time.RFC3339Nano)
+}
+
+// Span writes a duration as it is said: "12 s", "4 min", "3.5 h", "2 days".
+func Span(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.3g s", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.3g min", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.3g h", d.Hours())
+	}
+	return fmt.Sprintf("%.3g days", d.Hours()/24)
+}
 
 // OutcomeOf returns how the attempt f ended. It is judged by the first record
 // of a conversation.
@@ -78,6 +106,55 @@ func unicast(a netip.Addr) bool {
 	b := a.As16()
 	return !(a.Is4() && b[15] == 255)
 }
+
+// reachedFor is how long a service counts as reached after it was.
+const reachedFor = 7 * 24 * time.Hour
+
+// maxServices is how many services of one host are remembered as reached by
+// another; a failure at a further one then counts as one at a strange service.
+const maxServices = 64
+
+// A Reach remembers which services of which host another host has reached in
+// the last seven days. It holds at most as many pairs of hosts as it was made
+// for and forgets the one longest unused: a service that fails after it has
+// been forgotten looks like a strange one.
+type Reach struct {
+	pairs *LRU[hostAddr, []portProto]
+}
+
+type portProto struct {
+	port  uint16
+	proto weir.Proto
+}
+
+// NewReach returns a Reach of at most limit pairs of hosts.
+func NewReach(limit int) *Reach { return &Reach{NewLRU[hostAddr, []portProto](limit, reachedFor)} }
+
+// Add remembers that f reached its service.
+func (r *Reach) Add(f *weir.Flow) {
+	services, _ := r.pairs.Touch(hostAddr{f.Src, f.Dst}, f.Start)
+	s := portProto{f.DstPort, f.Proto}
+	if len(*services) < maxServices && !slices.Contains(*services, s) {
+		*services = append(*services, s)
+	}
+}
+
+// Has reports whether the service of f has been reached before.
+func (r *Reach) Has(f *weir.Flow) bool {
+	services := r.pairs.Get(hostAddr{f.Src, f.Dst}, f.Start)
+	return services != nil && slices.Contains(*services, portProto{f.DstPort, f.Proto})
+}
+
+// Services returns how many services of dst src has reached, 64 at most.
+func (r *Reach) Services(src, dst netip.Addr, t time.Time) int {
+	if services := r.pairs.Get(hostAddr{src, dst}, t); services != nil {
+		return len(*services)
+	}
+	return 0
+}
+
+// Evicted returns how many pairs were forgotten because of the limit.
+func (r *Reach) Evicted() uint64 { return r.pairs.Evicted() }
 
 // A Vantage notices whether a sensor hears only one side of conversations, in
 // which nothing ever seems to be answered.

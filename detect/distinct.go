@@ -29,8 +29,9 @@ type Distinct[K, V comparable] struct {
 
 // paneCounts is how many values of one key were last added in each pane.
 type paneCounts struct {
-	sum  int
-	pane []int32 // by pane modulo the length
+	first time.Time // a value was added
+	sum   int
+	pane  []int32 // by pane modulo the length
 }
 
 type pairOf[K, V comparable] struct {
@@ -74,6 +75,9 @@ func (d *Distinct[K, V]) Add(k K, v V, t time.Time) (n int, added bool) {
 		c.move(at, 1)
 		added = true
 	}
+	if c != nil && (c.first.IsZero() || t.Before(c.first)) {
+		c.first = t
+	}
 	return d.Count(k), added
 }
 
@@ -85,9 +89,19 @@ func (d *Distinct[K, V]) Count(k K) int {
 	return 0
 }
 
-// Since returns the time from which values count now.
-func (d *Distinct[K, V]) Since() time.Time {
-	return time.Unix(0, 0).Add(time.Duration(d.oldest) * d.pane).UTC()
+// First returns when the first value of k was added, not before the time from
+// which values count; the zero time if k has none. The values added since then
+// are those that are counted.
+func (d *Distinct[K, V]) First(k K) time.Time {
+	c := d.keys[k]
+	if c == nil {
+		return time.Time{}
+	}
+	since := time.Unix(0, 0).Add(time.Duration(d.oldest) * d.pane).UTC()
+	if c.first.Before(since) {
+		return since
+	}
+	return c.first
 }
 
 // Keys returns the number of keys that have values.

@@ -1,0 +1,13 @@
+// Package parts lists what is built into this program. A new detector is a
+// folder of its own and one line here.
+package parts
+
+import (
+	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/detectors/portscan"
+)
+
+// Detectors are all detectors, by name.
+var Detectors = []*detect.Detector{
+	portscan.Detector,
+}
