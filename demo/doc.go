@@ -28,6 +28,9 @@ const Notice = "Demo data: a synthetic office network. Nothing here is real: no 
 // most of them in the last.
 const Days = 37
 
+// Seed is the seed of the demo where nobody asks for another.
+const Seed = 7
+
 const day = 24 * time.Hour
 
 // End returns when the demo ends, midnight after its last day.

@@ -3,25 +3,30 @@ package demo
 import (
 	"fmt"
 	"net/netip"
+
+	"github.com/weir-nta/weir/enrich/local"
 )
 
-// A Network is a named part of the office.
-type Network struct {
-	Name   string
-	Prefix netip.Prefix
-}
-
-// Networks returns the named networks and groups of the office, the more
-// specific before those that hold them, as its configuration would name them.
-func Networks() []Network {
-	return []Network{
-		{"domain_controllers", netip.MustParsePrefix("10.20.0.10/31")},
-		{"scanners", netip.MustParsePrefix("10.20.0.40/32")},
-		{"workstations", netip.MustParsePrefix("10.10.1.0/24")},
-		{"printers", netip.MustParsePrefix("10.10.2.0/24")},
-		{"servers", netip.MustParsePrefix("10.20.0.0/24")},
-		{"iot", netip.MustParsePrefix("10.30.0.0/24")},
-		{"branch", netip.MustParsePrefix("10.40.2.0/24")},
+// Networks returns the networks and groups of the office, as its
+// configuration would name them.
+func Networks() local.Config {
+	group := func(p ...string) (list []netip.Prefix) {
+		for _, s := range p {
+			list = append(list, netip.MustParsePrefix(s))
+		}
+		return list
+	}
+	return local.Config{
+		Networks: group("10.0.0.0/8"),
+		Groups: map[string][]netip.Prefix{
+			"workstations":       group("10.10.1.0/24"),
+			"printers":           group("10.10.2.0/24"),
+			"servers":            group("10.20.0.0/24"),
+			"domain_controllers": group("10.20.0.10/31"),
+			"scanners":           group("10.20.0.40/32"),
+			"iot":                group("10.30.0.0/24"),
+			"branch":             group("10.40.2.0/24"),
+		},
 	}
 }
 

@@ -14,6 +14,7 @@ func (g *generator) day(seed uint64, n int) {
 	// Every day has numbers of its own, so that what is added to one day
 	// leaves the others as they are.
 	g.rng = rand.New(rand.NewPCG(seed, uint64(n)))
+	g.ports = map[netip.Addr]uint16{}
 	t := Start().Add(time.Duration(n) * day)
 	if t.Weekday() != time.Sunday {
 		g.officeDay(t)

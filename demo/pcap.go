@@ -74,14 +74,14 @@ func writePcap(w io.Writer, packets []packet) error {
 	for _, v := range []uint32{0, 0, snaplen, ethernet} {
 		head = binary.LittleEndian.AppendUint32(head, v)
 	}
-	out.Write(head) // bufio keeps the first error for Flush
+	_, _ = out.Write(head) // bufio keeps the first error for Flush
 	for _, p := range packets {
 		head = binary.LittleEndian.AppendUint32(head[:0], uint32(p.time.Unix()))
 		head = binary.LittleEndian.AppendUint32(head, uint32(p.time.Nanosecond()/1000))
 		head = binary.LittleEndian.AppendUint32(head, uint32(len(p.frame)))
 		head = binary.LittleEndian.AppendUint32(head, uint32(len(p.frame)))
-		out.Write(head)
-		out.Write(p.frame)
+		_, _ = out.Write(head)
+		_, _ = out.Write(p.frame)
 	}
 	return out.Flush()
 }
@@ -394,12 +394,12 @@ func srvAnswer(data string) (dnsmessage.ResourceBody, error) {
 // ip adds a packet of t: Ethernet, IPv4 and the segment, datagram or message
 // b, whose checksum belongs at the offset given.
 func (s *scene) ip(t *talk, up bool, at time.Duration, b []byte, checksum int) {
-	const ethernet, ttlHere, ttlThere = 14, 128, 55
+	const ethernet, shortest, ttlHere, ttlThere = 14, 60, 128, 55
 	src, dst := t.src, t.dst
 	if !up {
 		src, dst = dst, src
 	}
-	frame := make([]byte, 0, ethernet+ipHeader+len(b))
+	frame := make([]byte, 0, max(shortest, ethernet+ipHeader+len(b)))
 	frame = append(frame, mac(dst)...)
 	frame = append(frame, mac(src)...)
 	frame = append(frame, 8, 0)
@@ -422,7 +422,11 @@ func (s *scene) ip(t *talk, up bool, at time.Duration, b []byte, checksum int) {
 		c = cmp.Or(c, 0xffff) // 0 says that there is none
 	}
 	binary.BigEndian.PutUint16(b[checksum:], c)
-	s.packets = append(s.packets, packet{t.start.Add(at), append(frame, b...)})
+	frame = append(frame, b...)
+	for len(frame) < shortest { // as the wire pads it
+		frame = append(frame, 0)
+	}
+	s.packets = append(s.packets, packet{t.start.Add(at), frame})
 }
 
 // sum adds the 16-bit words of b (RFC 1071).

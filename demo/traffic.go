@@ -15,6 +15,7 @@ type generator struct {
 	flows []weir.Flow
 	dns   []weir.DNSTransaction
 	known map[handshakeKey]*handshake
+	ports map[netip.Addr]uint16 // how many each host has used on this day
 
 	// talks, if keep is set, are the conversations behind the flows that were
 	// told in one record each: what packets can be made of.
@@ -186,13 +187,22 @@ func (g *generator) ping(t talk, size int) {
 
 func (g *generator) prepare(t *talk) {
 	if t.srcPort == 0 {
-		t.srcPort = uint16(49152 + g.rng.IntN(16384-1))
+		t.srcPort = g.port(t.src)
 	}
 	if t.sensor == "" {
 		t.sensor = "core-1"
 	}
 	t.start = t.start.Truncate(time.Microsecond)
 	t.dur = t.dur.Truncate(time.Microsecond)
+}
+
+// port returns one of the ephemeral ports of RFC 6335, for a host the next
+// after the one before, so that no two conversations of a day share theirs.
+func (g *generator) port(host netip.Addr) uint16 {
+	const first, count = 49152, 16384
+	n := g.ports[host]
+	g.ports[host] = n + 1
+	return first + (uint16(last(host))*331+n)%count
 }
 
 // flow returns a record of t without its counters.
@@ -266,7 +276,7 @@ type question struct {
 func (g *generator) ask(q question) {
 	d := weir.DNSTransaction{
 		Time: q.time.Truncate(time.Microsecond), Sensor: "core-1", Src: q.src, Dst: q.dst,
-		SrcPort: uint16(49152 + g.rng.IntN(16384-1)), DstPort: 53, Proto: weir.UDP, App: "dns",
+		SrcPort: g.port(q.src), DstPort: 53, Proto: weir.UDP, App: "dns",
 		ID: uint16(g.rng.IntN(1 << 16)), Query: q.name, Type: q.typ, Class: "IN", Code: q.code,
 		Answers: q.answers, RTT: q.rtt.Truncate(time.Microsecond),
 		RecursionDesired: true, RecursionAvailable: true, EDNSSize: 1232,
