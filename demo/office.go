@@ -55,7 +55,7 @@ func (g *generator) officeDay(t time.Time) {
 			g.chatDay(t, ws)
 		case i < 12:
 			g.vpnDay(t, ws)
-		case i < 14:
+		case i == 31 || i == 32:
 			g.polls(t, ws)
 		}
 		if i < 12 {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -108,16 +109,21 @@ func LookAlikes() []LookAlike {
 	return []LookAlike{
 		{"beacon", []netip.Addr{updating}, updates.ip, "asks update.example.com every 30 minutes, day and night", "all hosts ask there, for weeks"},
 		{"beacon", []netip.Addr{monitor}, monitoring.ip, "sends measurements every 60 s", "all servers do, for weeks"},
-		{"beacon", workstations[12:14], chat.ip, "poll a chat every 15 minutes", "many hosts talk to it, for weeks"},
+		{"beacon", workstations[31:33], chat.ip, "poll a chat every 15 minutes", "many hosts talk to it, for weeks"},
 		{"beacon", controllers, timeServer.ip, "ask for the time every hour", "NTP, looked up by name, for weeks"},
-		{"dnstunnel", workstations[:12], netip.Addr{}, "look up 480 names under cdn.example that are asked once", "many hosts do, and go there"},
-		{"dnstunnel", workstations, netip.Addr{}, "look up a virus scanner's verdicts, each a name of its own", "all workstations do, a few each"},
+		{"dnstunnel", others(workstations[:12], tunnelling), netip.Addr{}, "look up 480 names under cdn.example that are asked once", "many hosts do, and go there"},
+		{"dnstunnel", others(workstations, tunnelling), netip.Addr{}, "look up a virus scanner's verdicts, each a name of its own", "all workstations do, a few each"},
 		{"portscan", []netip.Addr{scanner}, netip.Addr{}, "tries 59 ports on eight servers every Monday", "the office's own scanner, authorised"},
 		{"hostsweep", []netip.Addr{scanner}, netip.Addr{}, "fails at the same port of eight servers", "the office's own scanner, authorised"},
 		{"hostsweep", branch, netip.Addr{}, "seem to fail at port 443 of many sites", "their sensor hears one direction only"},
 		{"longconn", workstations[6:12], vpn.ip, "keep a VPN open for six hours and more", "many hosts do, for weeks"},
 		{"longconn", workstations[:6], chat.ip, "keep a chat open for five hours and more", "many hosts do, for weeks"},
 	}
+}
+
+// others returns the hosts of list without one.
+func others(list []netip.Addr, one netip.Addr) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(list), func(a netip.Addr) bool { return a == one })
 }
 
 // attacks makes what is planted on the n-th day.

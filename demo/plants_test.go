@@ -183,6 +183,17 @@ func TestLookAlikesAreThere(t *testing.T) {
 	}
 }
 
+// TestLookAlikesAreNoPlants checks that a finding is about one or the other.
+func TestLookAlikesAreNoPlants(t *testing.T) {
+	for _, l := range LookAlikes() {
+		for _, p := range Plants() {
+			if l.Detector == p.Detector && slices.Contains(l.Src, p.Src) && (!l.Dst.IsValid() || l.Dst == p.Dst) {
+				t.Errorf("%s: %v is planted (%s) and a look-alike (%s)", l.Detector, p.Src, p.What, l.What)
+			}
+		}
+	}
+}
+
 // TestNobodyLooksUpAlone checks that of all zones with many names only that of
 // the tunnel is asked by one host.
 func TestNobodyLooksUpAlone(t *testing.T) {
