@@ -279,7 +279,7 @@ func fillServerHello(dst *weir.TLS, body []byte) (again, ok bool) {
 		typ := e.u16()
 		data := cursor{b: e.vector16()}
 		if e.bad {
-			return false, false
+			break // cipher and version stand, whatever comes behind them
 		}
 		extensions = append(extensions, typ)
 		switch typ {
@@ -383,5 +383,7 @@ func appendHash12(dst, list []byte) []byte {
 
 func md5Hex(b []byte) string {
 	sum := md5.Sum(b) // #nosec
-	return hex.EncodeToString(sum[:])
+	var out [2 * md5.Size]byte
+	hex.Encode(out[:], sum[:])
+	return string(out[:])
 }

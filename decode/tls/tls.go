@@ -74,6 +74,9 @@ func Server(dst *weir.TLS, b []byte) wire.Status {
 			if !again && dst.Version >= "1.3" && dst.Version < "2" {
 				return wire.Done // the rest is encrypted
 			}
+			if again && !r.skipChangeCipherSpec() {
+				return wire.More
+			}
 		case certificate:
 			fillCertificate(dst, body)
 			return wire.Done
@@ -90,7 +93,6 @@ const (
 	changeCipherSpec = 20
 	alert            = 21
 	handshake        = 22
-	applicationData  = 23
 
 	helloRequest           = 0
 	clientHello            = 1
@@ -200,6 +202,21 @@ func (r *reader) consume(n int) {
 		r.fragment, r.rest, _ = record(r.rest)
 	}
 	r.fragment = r.fragment[n:]
+}
+
+// skipChangeCipherSpec moves behind the record that servers send after a
+// HelloRetryRequest to please middleboxes (RFC 8446, appendix D.4). It returns
+// false if that is cut off.
+func (r *reader) skipChangeCipherSpec() bool {
+	const length = recordHeader + 1
+	if len(r.fragment) > 0 || len(r.rest) > 0 && r.rest[0] != changeCipherSpec {
+		return true
+	}
+	if len(r.rest) < length {
+		return false
+	}
+	r.rest = r.rest[length:]
+	return true
 }
 
 // record returns what the next record holds of the handshake. A record that
