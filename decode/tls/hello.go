@@ -36,16 +36,14 @@ type hello struct {
 	hasName    bool
 	name       []byte
 	alpn       []byte // the first protocol offered
-
-	// Room for the usual, so that parsing does not allocate.
-	room [4][64]uint16
 }
 
 // fillClientHello reads the body of a ClientHello. Lists that end early are
 // taken as damage, not as a shorter list: a fingerprint of half a hello
 // would be that of another client.
 func fillClientHello(dst *weir.TLS, body []byte, transport byte) bool {
-	var h hello
+	var room [4][64]uint16 // for the usual: one allocation instead of one per list
+	h := hello{ciphers: room[0][:0], extensions: room[1][:0], groups: room[2][:0], signatures: room[3][:0]}
 	if !h.parse(body) {
 		return false
 	}
@@ -62,8 +60,6 @@ func fillClientHello(dst *weir.TLS, body []byte, transport byte) bool {
 }
 
 func (h *hello) parse(body []byte) bool {
-	h.ciphers, h.extensions = h.room[0][:0], h.room[1][:0]
-	h.groups, h.signatures = h.room[2][:0], h.room[3][:0]
 	c := cursor{b: body}
 	h.legacy = c.u16()
 	h.version = h.legacy

@@ -152,6 +152,13 @@ type reader struct {
 // a message; after the last one readable it returns Done with a type that no
 // message has.
 func (r *reader) next() (typ byte, body []byte, s wire.Status) {
+	if len(r.fragment) == 0 {
+		fragment, rest, s := record(r.rest)
+		if s != wire.Done || fragment == nil {
+			return noMessage, nil, s
+		}
+		r.fragment, r.rest = fragment, rest
+	}
 	head := r.fragment
 	if len(head) < 4 {
 		if head, s = r.gather(4); s != wire.Done || head == nil {
