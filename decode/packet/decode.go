@@ -56,7 +56,7 @@ type Counters struct {
 
 	Tunnelled       uint64 // packets taken out of an encapsulation
 	TooDeep         uint64 // packets of which an encapsulation after the fourth was left closed
-	CutHeaders      uint64 // packets whose transport header was captured in part: ports, perhaps no flags
+	CutHeaders      uint64 // packets whose transport header is there in part only: ports, perhaps no flags
 	FirstFragments  uint64
 	LaterFragments  uint64
 	OrphanFragments uint64 // later fragments without ports: the first was not seen, or is forgotten

@@ -29,13 +29,14 @@ func (d *Decoder) transport(p *Packet, b []byte, n int) error {
 }
 
 // tcp reads a TCP header (RFC 9293, section 3.1). Where the capture or a
-// fragment ends within it, the first 14 bytes will do.
+// fragment ends within it, the first 14 bytes will do. Options may be missing
+// altogether: there are scanners that announce 24 bytes and send 20.
 func (d *Decoder) tcp(p *Packet, b []byte, n int) error {
 	if len(b) < 20 && (d.cut == 0 || len(b) < 14) {
 		return d.ports(p, b, n, 20)
 	}
 	header := int(b[12]>>4) * 4
-	if header < 20 || header > n && d.cut == 0 {
+	if header < 20 {
 		return ErrHeader
 	}
 	p.SrcPort = binary.BigEndian.Uint16(b)

@@ -20,6 +20,7 @@ const (
 	portGTPU     = 2152
 	portTeredo   = 3544
 	portVXLAN    = 4789
+	portVXLANGPE = 4790
 	portGENEVE   = 6081
 	portVXLANold = 8472
 )
@@ -68,7 +69,9 @@ func wrapped(p *Packet) wrapping {
 		switch {
 		case p.DstPort == portVXLAN || p.DstPort == portVXLANold:
 			return vxlan(p.Payload)
-		case p.DstPort == portGENEVE:
+		case p.DstPort == portVXLANGPE:
+			return vxlanGPE(p.Payload)
+		case p.DstPort == portGENEVE || p.SrcPort == portGENEVE:
 			return geneve(p.Payload)
 		case p.DstPort == portGTPU || p.SrcPort == portGTPU:
 			return gtpu(p.Payload)
@@ -94,13 +97,28 @@ func wrapped(p *Packet) wrapping {
 	return wrapping{}
 }
 
-// vxlan reads the header of VXLAN (RFC 7348, section 5). Its reserved bits are
-// not looked at, except the last byte: extensions use the others.
+// vxlan reads the header of VXLAN (RFC 7348, section 5), reserved bits ignored
+// as it says.
 func vxlan(b []byte) wrapping {
-	if len(b) <= 8 || b[0]&0x08 == 0 || b[7] != 0 {
+	if len(b) <= 8 || b[0]&0x08 == 0 {
 		return wrapping{}
 	}
 	return wrapping{tunnelVXLAN, etherBridged, b[8:]}
+}
+
+// vxlanGPE reads the header of VXLAN with its generic protocol extension
+// (draft-ietf-nvo3-vxlan-gpe, section 3), which says what is inside.
+func vxlanGPE(b []byte) wrapping {
+	if len(b) <= 8 || b[0]&0x0c != 0x0c {
+		return wrapping{}
+	}
+	switch b[3] {
+	case 1, 2:
+		return ipWrapping(tunnelVXLAN, b[8:])
+	case 3:
+		return wrapping{tunnelVXLAN, etherBridged, b[8:]}
+	}
+	return wrapping{}
 }
 
 // geneve reads the header of GENEVE (RFC 8926, section 3.4) and passes over its options.
