@@ -49,7 +49,7 @@ func WritePcap(w io.Writer, seed uint64) error {
 			}
 		}
 	}
-	slices.SortStableFunc(s.packets, func(a, b packet) int { return a.time.Compare(b.time) })
+	slices.SortStableFunc(s.packets, func(a, b frame) int { return a.time.Compare(b.time) })
 	return writePcap(w, s.packets)
 }
 
@@ -57,14 +57,14 @@ func captured(from, until time.Time) bool {
 	return !from.Before(PacketsFrom()) && until.Before(PacketsUntil())
 }
 
-// A packet is an Ethernet frame.
-type packet struct {
+// A frame is an Ethernet frame and when it was seen.
+type frame struct {
 	time  time.Time
-	frame []byte
+	bytes []byte
 }
 
 // writePcap writes the format that libpcap calls 2.4 (draft-ietf-opsawg-pcap).
-func writePcap(w io.Writer, packets []packet) error {
+func writePcap(w io.Writer, packets []frame) error {
 	const magic, snaplen, ethernet = 0xa1b2c3d4, 262144, 1
 	out := bufio.NewWriter(w)
 	var head []byte
@@ -78,10 +78,10 @@ func writePcap(w io.Writer, packets []packet) error {
 	for _, p := range packets {
 		head = binary.LittleEndian.AppendUint32(head[:0], uint32(p.time.Unix()))
 		head = binary.LittleEndian.AppendUint32(head, uint32(p.time.Nanosecond()/1000))
-		head = binary.LittleEndian.AppendUint32(head, uint32(len(p.frame)))
-		head = binary.LittleEndian.AppendUint32(head, uint32(len(p.frame)))
+		head = binary.LittleEndian.AppendUint32(head, uint32(len(p.bytes)))
+		head = binary.LittleEndian.AppendUint32(head, uint32(len(p.bytes)))
 		_, _ = out.Write(head)
-		_, _ = out.Write(p.frame)
+		_, _ = out.Write(p.bytes)
 	}
 	return out.Flush()
 }
@@ -89,7 +89,7 @@ func writePcap(w io.Writer, packets []packet) error {
 // A scene makes packets of conversations.
 type scene struct {
 	noise   *rand.ChaCha8
-	packets []packet
+	packets []frame
 	ids     uint16 // IP identification, the same counter for all hosts
 }
 
@@ -399,34 +399,34 @@ func (s *scene) ip(t *talk, up bool, at time.Duration, b []byte, checksum int) {
 	if !up {
 		src, dst = dst, src
 	}
-	frame := make([]byte, 0, max(shortest, ethernet+ipHeader+len(b)))
-	frame = append(frame, mac(dst)...)
-	frame = append(frame, mac(src)...)
-	frame = append(frame, 8, 0)
+	bytes := make([]byte, 0, max(shortest, ethernet+ipHeader+len(b)))
+	bytes = append(bytes, mac(dst)...)
+	bytes = append(bytes, mac(src)...)
+	bytes = append(bytes, 8, 0)
 	s.ids++
 	ttl := side[byte](src.IsPrivate(), ttlHere, ttlThere)
-	frame = append(frame, 0x45, 0)
-	frame = binary.BigEndian.AppendUint16(frame, uint16(ipHeader+len(b)))
-	frame = binary.BigEndian.AppendUint16(frame, s.ids)
-	frame = append(frame, 0x40, 0, ttl, byte(t.proto), 0, 0)
-	frame = append(frame, src.AsSlice()...)
-	frame = append(frame, dst.AsSlice()...)
-	binary.BigEndian.PutUint16(frame[ethernet+10:], fold(sum(0, frame[ethernet:])))
+	bytes = append(bytes, 0x45, 0)
+	bytes = binary.BigEndian.AppendUint16(bytes, uint16(ipHeader+len(b)))
+	bytes = binary.BigEndian.AppendUint16(bytes, s.ids)
+	bytes = append(bytes, 0x40, 0, ttl, byte(t.proto), 0, 0)
+	bytes = append(bytes, src.AsSlice()...)
+	bytes = append(bytes, dst.AsSlice()...)
+	binary.BigEndian.PutUint16(bytes[ethernet+10:], fold(sum(0, bytes[ethernet:])))
 
 	var pseudo uint32
 	if t.proto != weir.ICMPv4 { // RFC 9293, 3.1, and RFC 768
-		pseudo = sum(uint32(t.proto)+uint32(len(b)), frame[ethernet+12:ethernet+20])
+		pseudo = sum(uint32(t.proto)+uint32(len(b)), bytes[ethernet+12:ethernet+20])
 	}
 	c := fold(sum(pseudo, b))
 	if t.proto == weir.UDP {
 		c = cmp.Or(c, 0xffff) // 0 says that there is none
 	}
 	binary.BigEndian.PutUint16(b[checksum:], c)
-	frame = append(frame, b...)
-	for len(frame) < shortest { // as the wire pads it
-		frame = append(frame, 0)
+	bytes = append(bytes, b...)
+	for len(bytes) < shortest { // as the wire pads it
+		bytes = append(bytes, 0)
 	}
-	s.packets = append(s.packets, packet{t.start.Add(at), frame})
+	s.packets = append(s.packets, frame{t.start.Add(at), bytes})
 }
 
 // sum adds the 16-bit words of b (RFC 1071).
