@@ -53,7 +53,8 @@
 //
 // A sum of integers is exact, and missing if it does not fit. Floats and
 // durations are summed as whole numbers of 1e-9, each rounded half away from
-// zero, so that the sum does not depend on the order; avg is that sum, or the
+// zero, so that the sum does not depend on the order (one beyond 1e21 makes it
+// missing); avg is that sum, or the
 // exact one of integers as a double, divided by the count. stdev is that of the
 // population, and alone of all values may differ between stores, in its last
 // digits (a relative error of 1e-9). median is the average of the middle two,

@@ -66,12 +66,13 @@ type (
 	}
 	inCond struct {
 		Span
-		not   bool
-		xs    []term // several: a tuple
-		list  string // @name
-		bare  bool   // a network without parentheses
-		items []term
-		sub   *syntax
+		not      bool
+		xs       []term // several: a tuple
+		list     string // @name
+		listSpan Span
+		bare     bool // a network without parentheses
+		items    []term
+		sub      *syntax
 	}
 	hasCond struct {
 		Span

@@ -286,7 +286,7 @@ type Stats struct {
 type AggFunc string
 
 // The aggregates. Those of X skip missing values and are missing if there are
-// no others, but Count, CountIf, DCount, Sum (0), Values (empty) and Period.
+// no others, but Count, CountIf, DCount, Sum (0) and Period.
 const (
 	Count   AggFunc = "count"    // rows
 	CountIf AggFunc = "count_if" // rows of which Cond is true
