@@ -274,9 +274,9 @@ func (g *generator) monitoring(t time.Time, n int) {
 	if n >= Days-5 {
 		every = time.Minute
 	}
-	for at := t.Add(every / 2); at.Before(t.Add(day)); at = at.Add(every) {
+	for at := t.Add(30 * time.Second); at.Before(t.Add(day)); at = at.Add(every) {
 		start := at.Add(g.upTo(400 * time.Millisecond))
-		if at.Minute()%30 < int(every/time.Minute+1)/2 { // what it looked up is good for half an hour
+		if at.Minute()%30 == 0 { // a look-up is good for half an hour
 			g.ask(question{time: start.Add(-20 * time.Millisecond), src: monitor, dst: controllers[0], name: monitoring.name, answers: []string{monitoring.ip.String()}, ttl: 1800})
 		}
 		g.tls(talk{start: start, dur: g.around(300*time.Millisecond, 30), src: monitor, dst: monitoring.ip, port: 443, to: monitoring.as, up: 1600 + g.rng.IntN(300), down: 900}, agent, monitoring)
@@ -287,7 +287,7 @@ func (g *generator) monitoring(t time.Time, n int) {
 // the cameras by the domain controllers.
 func (g *generator) clocks(t time.Time) {
 	for _, dc := range controllers {
-		g.ask(question{time: t.Add(g.upTo(time.Second)), src: dc, dst: upstream, name: timeServer.name, answers: []string{timeServer.ip.String()}, ttl: day86400})
+		g.ask(question{time: t.Add(g.upTo(time.Second)), src: dc, dst: upstream, name: timeServer.name, answers: []string{timeServer.ip.String()}, ttl: oneDay})
 		for k := range 24 {
 			g.ntp(t.Add(time.Minute+time.Duration(k)*time.Hour+g.upTo(time.Second)), dc, timeServer.ip, timeServer.as)
 		}
@@ -299,8 +299,8 @@ func (g *generator) clocks(t time.Time) {
 	}
 }
 
-// day86400 is a day as a time to live.
-const day86400 = uint32(day / time.Second)
+// oneDay is a day as a time to live.
+const oneDay = uint32(day / time.Second)
 
 func (g *generator) ntp(t time.Time, src, dst netip.Addr, as system) {
 	g.udp(talk{start: t, dur: g.around(10*time.Millisecond, 60), src: src, srcPort: 123, dst: dst, port: 123, app: "ntp", to: as, up: 48, down: 48}, 1)

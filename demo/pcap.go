@@ -36,7 +36,9 @@ func WritePcap(w io.Writer, seed uint64) error {
 	g := newGenerator()
 	g.keep = true
 	g.day(seed, Days-1)
-	s := &scene{noise: rand.NewChaCha8([32]byte{'w', 'e', 'i', 'r', byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)})}
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	s := &scene{noise: rand.NewChaCha8(key)}
 	for i := range g.talks {
 		if t := &g.talks[i]; t.sensor == "core-1" && captured(t.start, t.start.Add(t.dur)) {
 			s.talk(g, t)

@@ -153,7 +153,7 @@ func (g *generator) foundFirst(t time.Time) {
 }
 
 func (g *generator) beacon(t, until time.Time) {
-	g.ask(question{time: t.Add(-time.Second), src: beaconing, dst: controllers[0], name: commander.name, answers: []string{commander.ip.String()}, ttl: day86400})
+	g.ask(question{time: t.Add(-time.Second), src: beaconing, dst: controllers[0], name: commander.name, answers: []string{commander.ip.String()}, ttl: oneDay})
 	for ; t.Before(until); t = t.Add(g.around(time.Minute, 8)) {
 		g.tls(talk{start: t, dur: g.around(time.Second, 20), src: beaconing, dst: commander.ip, port: 443, to: commander.as, up: 612, down: 1180}, implant, commander)
 	}
@@ -217,20 +217,64 @@ func (g *generator) longConnection(t time.Time) {
 // foundLater makes the plants of the last day whose detectors are to come. None
 // of them keeps time: those that should be found by their clock are beacons.
 func (g *generator) foundLater(t time.Time) {
-	for k, d := range []netip.Addr{addr("10.10.1.44"), addr("10.10.1.45"), leaking} {
-		g.tcp(talk{start: t.Add(9*time.Hour + time.Duration(k)*7*time.Minute), dur: time.Minute, src: lateral, dst: d, port: 445, app: "smb", up: 350000, down: 9000})
+	g.spread(t.Add(9 * time.Hour))
+	g.uploads(t)
+	g.doors(t)
+	g.hiddenServers(t)
+	g.guess(t.Add(4 * time.Hour))
+	for k := range 400 {
+		g.ping(talk{start: t.Add(10*time.Hour + time.Duration(k)*3*time.Second), dur: 20 * time.Millisecond, src: pinging, dst: pinger.ip, to: bullet}, 1172)
 	}
+	for range 6 {
+		g.tcp(talk{start: t.Add(13*time.Hour + g.upTo(6*time.Minute)), dur: g.around(4*time.Second, 40), src: things[1], dst: bareServer.ip, port: 23, to: bullet, app: "telnet", up: 400, down: 900})
+	}
+	for i := range 310 {
+		g.branchVisit(t.Add(g.upTo(day-time.Minute)), i < 300)
+	}
+}
+
+// spread is the lateral movement.
+func (g *generator) spread(t time.Time) {
+	for k, d := range []netip.Addr{addr("10.10.1.44"), addr("10.10.1.45"), leaking} {
+		g.tcp(talk{start: t.Add(time.Duration(k) * 7 * time.Minute), dur: time.Minute, src: lateral, dst: d, port: 445, app: "smb", up: 350000, down: 9000})
+	}
+}
+
+// uploads are the exfiltrations: one to a new network, one at night.
+func (g *generator) uploads(t time.Time) {
 	for k := range 12 {
-		g.tcp(talk{start: t.Add(11*time.Hour + time.Duration(k)*5*time.Minute + g.upTo(90*time.Second)), dur: g.around(200*time.Second, 30), src: leaking, dst: dropbox.ip, port: 443, to: filedrop,
+		at := t.Add(11*time.Hour + time.Duration(k)*5*time.Minute + g.upTo(90*time.Second))
+		g.tcp(talk{start: at, dur: g.around(200*time.Second, 30), src: leaking, dst: dropbox.ip, port: 443, to: filedrop,
 			app: "tls", up: 3.5e8, down: 90000, client: scripted, server: &server{name: "upload.example.net"}})
 	}
+	mirror := sites[11]
+	for k := range 4 {
+		at := t.Add(90*time.Minute + time.Duration(k)*15*time.Minute)
+		g.resolve(at, nightly, mirror, 300)
+		g.tls(talk{start: at, dur: 5 * time.Minute, src: nightly, dst: mirror.ip, port: 443, to: mirror.as, up: 2.2e8, down: 80000}, browserOf(nightly), mirror)
+	}
+}
+
+// doors are the services that should not be there.
+func (g *generator) doors(t time.Time) {
 	g.tcp(talk{start: t.Add(10 * time.Hour), dur: 25 * time.Minute, src: admin.ip, from: admin.as, dst: servers[4], port: 3389, app: "rdp", up: 900000, down: 7e6})
 	for _, ws := range workstations[:2] {
 		g.tcp(talk{start: t.Add(12*time.Hour + g.upTo(10*time.Minute)), dur: 30 * time.Second, src: ws, dst: servers[2], port: 4444, up: 5000, down: 5000})
 	}
+}
+
+// hiddenServers are what TLS is spoken to without a name, with a certificate
+// of its own, or to hide look-ups.
+func (g *generator) hiddenServers(t time.Time) {
 	for range 15 {
-		g.tcp(talk{start: t.Add(6*time.Hour + g.upTo(30*time.Minute)), dur: g.around(2*time.Second, 80), src: nameless, dst: bareServer.ip, port: 443, to: bullet,
+		at := t.Add(6*time.Hour + g.upTo(30*time.Minute))
+		g.tcp(talk{start: at, dur: g.around(2*time.Second, 80), src: nameless, dst: bareServer.ip, port: 443, to: bullet,
 			app: "tls", up: g.size(2500, .5), down: g.size(4000, .5), client: scripted, server: &server{name: "gate.example.net"}})
+	}
+	for range 8 {
+		at := t.Add(5*time.Hour + time.Second + g.upTo(12*time.Minute))
+		g.tcp(talk{start: at, dur: g.around(time.Second, 80), src: selfSigned, dst: selfSigner.ip, port: 443, to: bullet,
+			app: "tls", up: g.size(3000, .4), down: g.size(5000, .4), client: browsers[3], server: &selfSigner.server, sni: "srv.example.net"})
 	}
 	for k := range 60 {
 		at := t.Add(9 * time.Hour)
@@ -239,32 +283,17 @@ func (g *generator) foundLater(t time.Time) {
 		}
 		g.tls(talk{start: at, dur: g.around(time.Second, 80), src: hiding, dst: resolver.ip, port: 443, to: doh, up: g.size(700, .3), down: g.size(900, .3)}, browserOf(hiding), resolver)
 	}
-	for range 8 {
-		at := t.Add(5*time.Hour + time.Second + g.upTo(12*time.Minute))
-		g.tcp(talk{start: at, dur: g.around(time.Second, 80), src: selfSigned, dst: selfSigner.ip, port: 443, to: bullet,
-			app: "tls", up: g.size(3000, .4), down: g.size(5000, .4), client: browsers[3], server: &selfSigner.server, sni: "srv.example.net"})
-	}
+}
+
+// guess is the guessing of passwords, and what follows a right one.
+func (g *generator) guess(t time.Time) {
+	ssh := talk{src: guessing, dst: servers[5], port: 22, app: "ssh", up: 1800, down: 2300}
 	for k := range 45 {
-		g.tcp(talk{start: t.Add(4*time.Hour + time.Duration(k)*4*time.Second), dur: g.around(1500*time.Millisecond, 20), src: guessing, dst: servers[5], port: 22, app: "ssh", up: 1800, down: 2300})
+		ssh.start, ssh.dur = t.Add(time.Duration(k)*4*time.Second), g.around(1500*time.Millisecond, 20)
+		g.tcp(ssh)
 	}
-	g.tcp(talk{start: t.Add(4*time.Hour + 200*time.Second), dur: 15 * time.Minute, src: guessing, dst: servers[5], port: 22, app: "ssh", up: 60000, down: 400000})
-	for k := range 400 {
-		g.ping(talk{start: t.Add(10*time.Hour + time.Duration(k)*3*time.Second), dur: 20 * time.Millisecond, src: pinging, dst: pinger.ip, to: bullet}, 1172)
-	}
-	for k := range 4 {
-		at := t.Add(90*time.Minute + time.Duration(k)*15*time.Minute)
-		g.resolve(at, nightly, sites[11], 300)
-		g.tls(talk{start: at, dur: 5 * time.Minute, src: nightly, dst: sites[11].ip, port: 443, to: sites[11].as, up: 2.2e8, down: 80000}, browserOf(nightly), sites[11])
-	}
-	for range 6 {
-		g.tcp(talk{start: t.Add(13*time.Hour + g.upTo(6*time.Minute)), dur: g.around(4*time.Second, 40), src: things[1], dst: bareServer.ip, port: 23, to: bullet, app: "telnet", up: 400, down: 900})
-	}
-	for range 300 {
-		g.branchVisit(t.Add(g.upTo(day-time.Minute)), true)
-	}
-	for range 10 {
-		g.branchVisit(t.Add(g.upTo(day-time.Minute)), false)
-	}
+	ssh.start, ssh.dur, ssh.up, ssh.down = t.Add(200*time.Second), 15*time.Minute, 60000, 400000
+	g.tcp(ssh)
 }
 
 // crowds makes the look-alikes of the last day: many names, asked by many.

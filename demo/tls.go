@@ -130,8 +130,8 @@ func (zero) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// random returns n bytes of r, which does not fail: it is [zero] or a
-// generator of pseudo-random numbers.
+// random returns n bytes of r, which cannot fail: it is [zero] or a generator
+// of pseudo-random numbers.
 func random(r io.Reader, n int) []byte {
 	b := make([]byte, n)
 	_, _ = io.ReadFull(r, b)
