@@ -97,14 +97,11 @@ func EchoRequest(f *weir.Flow) bool {
 	return f.ICMP != nil && (f.Proto == weir.ICMPv4 && f.ICMP.Type == 8 || f.Proto == weir.ICMPv6 && f.ICMP.Type == 128)
 }
 
-// unicast reports whether a is that of one host. Of broadcasts only those are
-// known that end in 255: the width of a network is not in the record.
+// unicast reports whether a may be that of one host. Broadcasts of a network
+// are not told apart, because its width is not in the record: each looks like
+// one host.
 func unicast(a netip.Addr) bool {
-	if !a.IsValid() || a.IsMulticast() || a.IsUnspecified() {
-		return false
-	}
-	b := a.As16()
-	return !(a.Is4() && b[15] == 255)
+	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // reachedFor is how long a service counts as reached after it was.

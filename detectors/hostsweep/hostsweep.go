@@ -1,0 +1,282 @@
+// Package hostsweep finds one host that tries the same service of many others.
+package hostsweep
+
+import (
+	_ "embed"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/detect"
+)
+
+//go:embed README.md
+var readme string
+
+var Detector = &detect.Detector{
+	Name: "hostsweep", Doc: readme, Behaviour: "host_sweep", Severity: weir.High, Techniques: []string{"T1018", "T1046"},
+	Default: Config{MinHosts: 25, MinHostsDay: 40, MinOpened: 60, MinOpenedDay: 120},
+}
+
+// Config is what an operator may change.
+type Config struct {
+	MinHosts     int            `yaml:"min_hosts"`      // hosts tried in vain on one port in 5 minutes that begin to look like a sweep
+	MinHostsDay  int            `yaml:"min_hosts_day"`  // the same in 24 hours
+	MinOpened    int            `yaml:"min_opened"`     // new internal hosts reached briefly on one port in 5 minutes
+	MinOpenedDay int            `yaml:"min_opened_day"` // the same in 24 hours
+	Scanners     []netip.Prefix `yaml:"scanners"`       // sources that are allowed to scan
+	Discovery    []netip.Prefix `yaml:"discovery"`      // sources that look for hosts as their work: monitoring, printers, DHCP
+}
+
+const (
+	// fast and day are the windows of detection.md, and how finely they slide.
+	fast, fastPanes = 5 * time.Minute, 5
+	day, dayPanes   = 24 * time.Hour, 24
+	// maxValues bounds the hosts counted in each window: sixteen networks of
+	// 65,536 addresses. At 24 bytes it takes 25 MB.
+	maxValues = 1 << 20
+	// maxSources, maxWalks and maxPairs bound what is known of sources, of
+	// sources with a port, and of who has reached whom. At their limits those
+	// quiet for longest are forgotten.
+	maxSources, maxWalks, maxPairs = 1 << 16, 500_000, 1 << 19
+	// maxPorts is how many ports of one source are told apart, so that who
+	// scans all ports does not take the memory of others. That is the matter
+	// of portscan; what is left out here is counted.
+	maxPorts = 4096
+	// brief is how many packets of the originator a contact has that looks
+	// whether somebody is there, and no more.
+	brief = 4
+)
+
+// adminPorts are those through which hosts are administered.
+var adminPorts = []uint16{22, 23, 135, 139, 445, 1433, 3306, 3389, 5432, 5900, 5985, 5986}
+
+// New implements [detect.Config].
+func (c Config) New(report func(weir.Finding)) (detect.Handlers, error) {
+	r := &run{
+		Config:    c,
+		failed:    detect.NewDistinct[swept, netip.Addr](fast, fastPanes, maxValues),
+		failedDay: detect.NewDistinct[swept, netip.Addr](day, dayPanes, maxValues),
+		opened:    detect.NewDistinct[swept, netip.Addr](fast, fastPanes, maxValues),
+		openedDay: detect.NewDistinct[swept, netip.Addr](day, dayPanes, maxValues),
+		contacted: detect.NewDistinct[swept, netip.Addr](day, dayPanes, maxValues),
+		answered:  detect.NewDistinct[swept, netip.Addr](day, dayPanes, maxValues),
+		walks:     detect.NewLRU[swept, detect.RandomWalk](maxWalks, day),
+		sources:   detect.NewLRU[source, history](maxSources, day),
+		reach:     detect.NewReach(maxPairs),
+		resolved:  detect.NewResolved(maxPairs),
+	}
+	r.peaks = detect.NewPeaks(maxSources, fast, func(s source, e *evidence) { report(r.finding(s, e)) })
+	return detect.Handlers{
+		Flow: r.flow,
+		DNS:  r.resolved.DNS,
+		Tick: r.peaks.Tick,
+		End:  func(time.Time) { r.peaks.End() },
+		Lost: r.lost,
+	}, c.check()
+}
+
+func (c Config) check() error {
+	for _, k := range []struct {
+		name string
+		got  int
+	}{{"min_hosts", c.MinHosts}, {"min_hosts_day", c.MinHostsDay}, {"min_opened", c.MinOpened}, {"min_opened_day", c.MinOpenedDay}} {
+		if err := detect.Check(k.got >= 2, "%s: got %d, want 2 or more", k.name, k.got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A run is what one run of the detector knows.
+type run struct {
+	Config
+	failed, failedDay *detect.Distinct[swept, netip.Addr] // hosts tried in vain
+	opened, openedDay *detect.Distinct[swept, netip.Addr] // new internal hosts reached briefly
+	contacted         *detect.Distinct[swept, netip.Addr] // all, for the first contacts of the random walk
+	answered          *detect.Distinct[swept, netip.Addr] // of these who answered
+	walks             *detect.LRU[swept, detect.RandomWalk]
+	sources           *detect.LRU[source, history]
+	reach             *detect.Reach
+	resolved          *detect.Resolved
+	vantage           detect.Vantage
+	peaks             *detect.Peaks[source, evidence]
+	refused           uint64 // contacts of sources with too many ports
+}
+
+// A source is a host with one protocol.
+type source struct {
+	addr  netip.Addr
+	proto weir.Proto
+}
+
+// swept is the service that a source tries; the port is 0 for a ping.
+type swept struct {
+	source
+	port uint16
+}
+
+// history is what is known of one source.
+type history struct {
+	ports int // that it has tried
+	tried int // pairs of port and host, each counted once a day
+	best  evidence
+}
+
+// evidence is the strongest that there was against a source.
+type evidence struct {
+	kind        *kind
+	port        uint16
+	n           int // hosts
+	threshold   int
+	e           float64 // of the number of hosts alone
+	walk        float64
+	answered    int // hosts that answered on the port
+	first, last time.Time
+	inbound     bool
+	sawDNS      bool
+	oneWay      bool
+	tried       int // hosts on all ports, so far
+}
+
+// A kind is one of the two measures, over either window.
+type kind struct {
+	id, label string
+	opened    bool
+}
+
+var (
+	failedKind = kind{"hosts", "many hosts tried in vain on one port", false}
+	openedKind = kind{"hosts", "many new internal hosts reached briefly on one port", true}
+)
+
+func (r *run) flow(f *weir.Flow) {
+	r.vantage.Flow(f)
+	if f.Proto != weir.TCP && f.Proto != weir.UDP && f.Proto != weir.SCTP && !detect.EchoRequest(f) {
+		return // without a service to be swept
+	}
+	outcome := detect.OutcomeOf(f)
+	if outcome == detect.Unclear || r.vantage.Doubts(f) || r.reach.Has(f) {
+		return // what was reached before is no probe
+	}
+	if outcome != detect.Failed {
+		r.reach.Add(f)
+	}
+	if !r.named(f) {
+		r.contact(f, outcome)
+	}
+}
+
+// named reports whether the source asked for the target by name. Without that
+// exclusion failed browsing of 22 hosts in 5 minutes looks like a sweep.
+func (r *run) named(f *weir.Flow) bool {
+	if f.DstHost != "" {
+		return true
+	}
+	_, ok := r.resolved.Name(f.Src, f.Dst, f.Start)
+	return ok
+}
+
+// contact counts one contact with a stranger and weighs what there is now.
+func (r *run) contact(f *weir.Flow, outcome detect.Outcome) {
+	src := source{f.Src, f.Proto}
+	s := swept{src, f.DstPort}
+	h, _ := r.sources.Touch(src, f.Start)
+	if r.contacted.Count(s) == 0 {
+		if h.ports >= maxPorts {
+			r.refused++
+			return
+		}
+		h.ports++
+	}
+	walk, _ := r.walks.Touch(s, f.Start)
+	if _, first := r.contacted.Add(s, f.Dst, f.Start); first {
+		walk.First(outcome != detect.Failed)
+		h.tried++
+	}
+	e := evidence{port: f.DstPort, last: f.Start, inbound: f.Direction == weir.Inbound, oneWay: r.vantage.OneWay()}
+	switch {
+	case outcome == detect.Failed:
+		n, _ := r.failed.Add(s, f.Dst, f.Start)
+		e.weigh(&failedKind, n, r.MinHosts, r.failed.First(s))
+		n, _ = r.failedDay.Add(s, f.Dst, f.Start)
+		e.weigh(&failedKind, n, r.MinHostsDay, r.failedDay.First(s))
+	default:
+		r.answered.Add(s, f.Dst, f.Start)
+		if f.Direction != weir.Internal || f.PacketsUp > brief {
+			return
+		}
+		n, _ := r.opened.Add(s, f.Dst, f.Start)
+		e.weigh(&openedKind, n, r.MinOpened, r.opened.First(s))
+		n, _ = r.openedDay.Add(s, f.Dst, f.Start)
+		e.weigh(&openedKind, n, r.MinOpenedDay, r.openedDay.First(s))
+	}
+	e.walk, e.answered, e.sawDNS = float64(*walk), r.answered.Count(s), r.resolved.Sees(f.Src, f.Start)
+	r.judge(src, h, &e)
+}
+
+// weigh takes the number of hosts into e if it says more than what e holds.
+func (e *evidence) weigh(k *kind, n, threshold int, first time.Time) {
+	if e.oneWay {
+		threshold *= 2 // section 5.1: half of what looks unanswered may have been answered
+	}
+	x := 1.5 * math.Log(float64(n)/float64(threshold))
+	if e.kind == nil || x > e.e {
+		e.kind, e.n, e.threshold, e.e, e.first = k, n, threshold, x, first
+	}
+}
+
+// judge keeps the strongest evidence against a source and offers it if it says
+// more for a sweep than against.
+func (r *run) judge(src source, h *history, e *evidence) {
+	if e.e < -2 {
+		return // the random walk adds 1.5 and the port 0.5 at most
+	}
+	if score := r.score(src, e); score.L() > 0 && (h.best.kind == nil || score.L() >= r.score(src, &h.best).L() || e.last.Sub(h.best.last) > day) {
+		h.best = *e
+	}
+	if h.best.kind == nil {
+		return
+	}
+	h.best.tried = h.tried
+	r.peaks.Offer(src, e.last, float64(h.tried), r.score(src, &h.best).Value() >= detect.ScoreMedium, h.best)
+}
+
+// score is L = E + C_role of section 5.1.
+func (r *run) score(src source, e *evidence) *detect.Score {
+	s := &detect.Score{}
+	sum := 0.0
+	add := func(name string, x float64, format string, args ...any) {
+		bounded := detect.Clamp(sum+x, -4, 4) - sum // the evidence as a whole is bounded
+		sum += bounded
+		s.Add(name, bounded, format, args...)
+	}
+	add("hosts", e.e, "%d hosts against %d, in logarithms", e.n, e.threshold)
+	if !e.oneWay {
+		add("random walk", detect.Clamp(0.1*(e.walk-detect.WalkDecides), -1, 1.5),
+			"the sequential test of first contacts stands at %.1f; from %.1f on it says scanner", e.walk, detect.WalkDecides)
+	}
+	if slices.Contains(adminPorts, e.port) {
+		add("admin port", 0.5, "port %d is one for administration", e.port)
+	}
+	if e.successRate() > 0.8 {
+		add("success", -0.5, "%.0f %% of the hosts answered", 100*e.successRate())
+	}
+	detect.AddRole(s, src.addr, r.Scanners, r.Discovery, e.inbound && e.answered == 0)
+	return s
+}
+
+// successRate is the share of hosts on the port that answered.
+func (e *evidence) successRate() float64 {
+	if e.kind.opened {
+		return float64(e.answered) / float64(max(e.answered, e.n))
+	}
+	return float64(e.answered) / float64(e.answered+e.n)
+}
+
+func (r *run) lost() uint64 {
+	return r.failed.Lost() + r.failedDay.Lost() + r.opened.Lost() + r.openedDay.Lost() + r.contacted.Lost() + r.answered.Lost() +
+		r.walks.Evicted() + r.sources.Evicted() + r.reach.Evicted() + r.resolved.Evicted() + r.peaks.Evicted() + r.refused
+}
