@@ -3,6 +3,7 @@ package detect
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/weir-nta/weir"
 )
@@ -29,10 +30,20 @@ func Name(f *weir.Flow) string {
 	case f.HTTP != nil && f.HTTP.Host != "":
 		name = f.HTTP.Host
 	}
-	if _, err := netip.ParseAddr(name); err == nil {
+	if isAddr(name) {
 		return "" // an address in the Host header is no name
 	}
 	return name
+}
+
+// isAddr is asked for each flow, and the error of ParseAddr costs an
+// allocation: an address ends in a digit or has a colon, which names seldom do.
+func isAddr(s string) bool {
+	if s == "" || s[len(s)-1] > '9' && strings.IndexByte(s, ':') < 0 {
+		return false
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }
 
 func addrService(addr netip.Addr, port uint16, proto weir.Proto) string {
