@@ -32,7 +32,7 @@ func Networks() local.Config {
 
 // Scanners returns the hosts that are authorised to scan the office: its
 // vulnerability scanner, which does so every Monday.
-func Scanners() []netip.Addr { return []netip.Addr{scanner} }
+func Scanners() []netip.Prefix { return []netip.Prefix{netip.PrefixFrom(scanner, scanner.BitLen())} }
 
 var (
 	workstations = hosts("10.10.1", 11, 50)
