@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"unsafe"
 
@@ -160,7 +159,6 @@ func bind(stmt bindings.PreparedStatement, i bindings.IdxT, v any) error {
 // it gives is copied where it is kept.
 type block struct {
 	rows   int
-	types  []bindings.Type
 	vecs   []bindings.Vector
 	memory []unsafe.Pointer
 	masks  []unsafe.Pointer
@@ -168,10 +166,7 @@ type block struct {
 
 func newBlock(res *bindings.Result) *block {
 	n := int(bindings.ColumnCount(res))
-	b := &block{types: make([]bindings.Type, n), vecs: make([]bindings.Vector, n), memory: make([]unsafe.Pointer, n), masks: make([]unsafe.Pointer, n)}
-	for i := range n {
-		b.types[i] = bindings.ColumnType(res, bindings.IdxT(i))
-	}
+	b := &block{vecs: make([]bindings.Vector, n), memory: make([]unsafe.Pointer, n), masks: make([]unsafe.Pointer, n)}
 	return b
 }
 
@@ -224,14 +219,23 @@ func (b *block) hugeint(col, row int) (n int64, ok bool) {
 	return n, v.high == n>>63
 }
 
-// listOf calls each for the places of the elements of a list in its memory.
-func (b *block) listOf(col, row int, each func(memory unsafe.Pointer, i int, valid bool)) {
-	e := at[entry](b, col, row)
+// elements is the memory of what is in a list: that of the values or, if these
+// are structures, of each of their parts.
+type elements struct {
+	values unsafe.Pointer
+	parts  []unsafe.Pointer
+}
+
+// listOf calls each for the places of the elements of a list.
+func (b *block) listOf(col, row, parts int, each func(e elements, i int)) {
+	list := at[entry](b, col, row)
 	child := bindings.ListVectorGetChild(b.vecs[col])
-	memory, mask := bindings.VectorGetData(child), bindings.VectorGetValidity(child)
-	for i := range int(min(e.length, math.MaxInt32)) {
-		j := int(e.offset) + i
-		each(memory, j, isValid(mask, j))
+	e := elements{values: bindings.VectorGetData(child), parts: make([]unsafe.Pointer, parts)}
+	for i := range e.parts {
+		e.parts[i] = bindings.VectorGetData(bindings.StructVectorGetChild(child, bindings.IdxT(i)))
+	}
+	for i := range int(list.length) {
+		each(e, int(list.offset)+i)
 	}
 }
 

@@ -130,7 +130,7 @@ func (g *segments) load(s *Store) (err error) {
 	if err := g.checkVersion(); err != nil {
 		return err
 	}
-	err = g.admin.query(context.Background(), "SELECT id FROM segment ORDER BY id", nil, func(b *block) bool {
+	err = g.admin.query(context.Background(), "SELECT id FROM segment ORDER BY n IS NULL, id", nil, func(b *block) bool {
 		for row := range b.rows {
 			g.list = append(g.list, newSegment(at[int64](b, 0, row)))
 		}
@@ -271,15 +271,11 @@ func ended(t *weir.Table) string {
 // begin makes a new segment and lists it. Only then may records go into it: a
 // file that is not listed is deleted when the store is opened.
 func (g *segments) begin() error {
-	id := int64(1)
-	if n := len(g.list); n > 0 {
-		id = g.list[n-1].id + 1
-	}
-	seg := newSegment(id)
+	seg := newSegment(g.nextID())
 	if err := g.attach(seg); err != nil {
 		return err
 	}
-	if err := g.admin.exec(fmt.Sprintf("INSERT INTO segment(id) VALUES (%d)", id)); err != nil {
+	if err := g.admin.exec(fmt.Sprintf("INSERT INTO segment(id) VALUES (%d)", seg.id)); err != nil {
 		return err
 	}
 	g.list = append(g.list, seg)
@@ -294,7 +290,7 @@ func (g *segments) attach(seg *segment) error {
 	if seg.attached {
 		return nil
 	}
-	err := g.admin.exec(fmt.Sprintf("ATTACH %s AS %s (ROW_GROUP_SIZE %d, STORAGE_VERSION 'v1.4.0'%s)", literal(g.path(seg.id)), seg.name, rowGroup, os.Getenv("ATT")))
+	err := g.admin.exec(fmt.Sprintf("ATTACH %s AS %s (ROW_GROUP_SIZE %d, STORAGE_VERSION 'v1.4.0', BLOCK_SIZE %d)", literal(g.path(seg.id)), seg.name, rowGroup, blockSize))
 	if err != nil {
 		return fmt.Errorf("open %s: %w", g.path(seg.id), err)
 	}
@@ -391,7 +387,7 @@ func (s *Store) sealIfFull() error {
 	if err := g.admin.exec("CHECKPOINT " + seg.name); err != nil {
 		return fmt.Errorf("close %s: %w", g.path(seg.id), err)
 	}
-	if err := g.note(seg); err != nil {
+	if err := g.note(seg, false); err != nil {
 		return err
 	}
 	s.pending.drop()
@@ -400,8 +396,11 @@ func (s *Store) sealIfFull() error {
 
 func day(t int64) int64 { return t / (24 * time.Hour).Microseconds() }
 
-// note lists the bounds of a segment that will not grow any more.
-func (g *segments) note(seg *segment) error {
+// note lists the bounds of a segment, unless it may still grow.
+func (g *segments) note(seg *segment, active bool) error {
+	if active {
+		return nil
+	}
 	b := seg.bounds
 	return g.admin.exec(fmt.Sprintf("UPDATE segment SET n = %d, first = %s, last = %s, record_first = %s, record_last = %s, ended_first = %s, ended_last = %s WHERE id = %d",
 		seg.rows, b.all.firstSQL(), b.all.lastSQL(), b.records.firstSQL(), b.records.lastSQL(), b.ended.firstSQL(), b.ended.lastSQL(), seg.id))
@@ -418,3 +417,77 @@ func (s span) sql(t int64) string {
 }
 
 func (s *Store) recover() error { return s.writer.exec("ROLLBACK") }
+
+// acquire opens the segments that may have records of the window, from the
+// first time to before the second, and keeps them open until release is
+// called. It returns at least one.
+func (g *segments) acquire(from, to int64) (names []string, release func(), err error) {
+	g.Lock()
+	defer g.Unlock()
+	var list []*segment
+	for i, seg := range g.list {
+		all := seg.bounds.all
+		none := seg.rows == 0 || all.first >= to || all.last < from
+		if none && (i < len(g.list)-1 || len(list) > 0) {
+			continue
+		}
+		list = append(list, seg)
+	}
+	release = func() {
+		g.Lock()
+		defer g.Unlock()
+		for _, seg := range list {
+			seg.used--
+		}
+		g.closeIdle()
+	}
+	for i, seg := range list {
+		if err := g.attach(seg); err != nil {
+			list = list[:i]
+			g.Unlock()
+			release()
+			g.Lock()
+			return nil, nil, err
+		}
+		seg.used++
+		names = append(names, seg.name)
+	}
+	return names, release, nil
+}
+
+// end returns the time just after the last record, findings apart; the zero
+// time if there is none.
+func (g *segments) end() time.Time {
+	g.Lock()
+	defer g.Unlock()
+	var all span
+	for _, seg := range g.list {
+		all.join(seg.bounds.records)
+	}
+	if !all.any {
+		return time.Time{}
+	}
+	return fromMicros(all.last + 1)
+}
+
+// closeIdle closes files that no question reads, the longest unused first,
+// until no more than maxAttached are open. An error leaves one open, which
+// does no harm.
+func (g *segments) closeIdle() {
+	for {
+		open, victim := 0, (*segment)(nil)
+		for i, seg := range g.list {
+			if !seg.attached {
+				continue
+			}
+			open++
+			if seg.used == 0 && i < len(g.list)-1 && (victim == nil || seg.lastUse < victim.lastUse) {
+				victim = seg
+			}
+		}
+		if open <= maxAttached || victim == nil || g.admin.exec("DETACH "+victim.name) != nil {
+			return
+		}
+		victim.attached = false
+	}
+}

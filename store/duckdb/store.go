@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -50,6 +49,12 @@ const (
 	commitRows = 4 * rowGroup
 	// rowGroup is how many rows the database compresses together.
 	rowGroup = 122_880
+	// flushRows is after how many rows they are handed on to the row group that
+	// is being filled, while they still are in the processor's cache.
+	flushRows = 10_240
+	// blockSize is the unit of the files: smaller than usual, since a segment
+	// of a quiet network has more columns than records.
+	blockSize = 64 << 10
 	// A segment is closed when it has sealRows and a new day begins, or at maxRows.
 	sealRows = 1_000_000
 	maxRows  = 50_000_000
@@ -67,6 +72,7 @@ type Store struct {
 	write   sync.Mutex // held while writing; taken before segs
 	writer  *conn
 	pending pending
+	reading int // questions under way
 	closed  bool
 
 	segs segments
@@ -172,14 +178,11 @@ func (s *Store) start() (err error) {
 
 func (s *Store) settings() map[string]string {
 	m := map[string]string{
-		"threads":                      strconv.Itoa(s.config.Threads),
+		"threads":                      "1", // while nobody asks: see reader
 		"memory_limit":                 fmt.Sprintf("%dB", s.config.MemoryLimit),
 		"autoinstall_known_extensions": "false",
 		"autoload_known_extensions":    "false",
 		"preserve_insertion_order":     "false",
-		// One general and one light method for each type are left: the others
-		// cost more to try than they save (docs/decisions/embedded-store.md).
-		"disabled_compression_methods": os.Getenv("DC"),
 	}
 	if s.config.Dir != "" {
 		m["temp_directory"] = filepath.Join(s.config.Dir, "tmp")

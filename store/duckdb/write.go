@@ -117,7 +117,7 @@ func (sh *sheet) push() error {
 	}
 	sh.appended += sh.chunk.rows
 	sh.chunk.reset()
-	if sh.appended < rowGroup {
+	if sh.appended < flushRows {
 		return nil
 	}
 	return sh.flush()

@@ -1,0 +1,302 @@
+package duckdb
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"math"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/query"
+)
+
+// Query answers a question: its head in SQL, the rest by query/exec.
+func (s *Store) Query(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
+	return func(yield func(query.Row, error) bool) {
+		if err := s.answer(ctx, a, func(r query.Row) bool { return yield(r, nil) }); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// answer calls yield for the rows of the answer until it returns false.
+func (s *Store) answer(ctx context.Context, a query.Ask, yield func(query.Row) bool) error {
+	c, err := s.reader()
+	if err != nil {
+		return err
+	}
+	defer s.done(c)
+	now := a.To
+	if now.IsZero() {
+		now = s.segs.end()
+	}
+	from, to := a.Query.Window(a.From, a.To, now)
+	a.From, a.To = from, to
+	t := &translator{ask: &a, now: now}
+	var release []func()
+	defer func() {
+		for _, f := range release {
+			f()
+		}
+	}()
+	t.segments = func(from, to time.Time) ([]string, error) {
+		names, f, err := s.segs.acquire(window(from, to))
+		if err == nil {
+			release = append(release, f)
+		}
+		return names, err
+	}
+	h := t.head()
+	if t.err != nil {
+		return t.err
+	}
+	h.forget(needed(h, len(h.cols)))
+	sql := "SELECT " + strings.Join(physical(h.cols), ", ") + " FROM " + h.from + orderBy(h.order)
+	rows := func(yield func(query.Row, error) bool) {
+		err := c.query(ctx, sql, t.args, func(b *block) bool {
+			for _, r := range take(b, h.cols) {
+				if !yield(r, nil) {
+					return false
+				}
+			}
+			return true
+		})
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+	summary := query.Summary{From: from, To: to, Complete: true, Plan: plan(sql, h)}
+	for r, rowErr := range s.rest(ctx, &a, t, h, rows) {
+		if err = rowErr; err != nil {
+			break
+		}
+		summary.Matched++
+		if !yield(r) {
+			summary.Complete = false
+			break
+		}
+	}
+	if a.Summary == nil {
+		return err
+	}
+	summary.Complete = summary.Complete && err == nil
+	*a.Summary = summary
+	if err == nil {
+		a.Summary.Scanned, err = s.scanned(ctx, c, &a)
+	}
+	return err
+}
+
+// scanned counts the records in the window of a.
+func (s *Store) scanned(ctx context.Context, c *conn, a *query.Ask) (int64, error) {
+	segs, release, err := s.segs.acquire(window(a.From, a.To))
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	t := &translator{ask: a, segments: func(time.Time, time.Time) ([]string, error) { return segs, nil }}
+	r := t.base(a.Query.Table, a.From, a.To)
+	return c.number(ctx, "SELECT count(*) FROM "+r.from, t.args...)
+}
+
+// physical returns the expressions of all columns.
+func physical(cols []value) (sql []string) {
+	for _, c := range cols {
+		sql = append(sql, c.sql...)
+	}
+	return sql
+}
+
+// forget makes the columns that nobody needs cost nothing.
+func (h *head) forget(needed []bool) {
+	for i := range h.cols {
+		if needed != nil && !needed[i] {
+			h.cols[i] = value{form: asText, sql: []string{"CAST(NULL AS VARCHAR)"}}
+		}
+	}
+}
+
+// reader takes a connection for one question, and gives the database the
+// threads for it.
+func (s *Store) reader() (*conn, error) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if s.closed {
+		return nil, os.ErrClosed
+	}
+	if err := s.commit(); err != nil {
+		return nil, err
+	}
+	s.reading++
+	if s.reading == 1 && s.config.Threads > 1 {
+		if err := s.writer.exec(fmt.Sprintf("SET threads = %d", s.config.Threads)); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case c := <-s.idle:
+		return c, nil
+	default:
+		return connect(s.db)
+	}
+}
+
+// done gives a connection back.
+func (s *Store) done(c *conn) {
+	select {
+	case s.idle <- c:
+	default:
+		c.close()
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.reading--
+	if s.reading == 0 && s.config.Threads > 1 {
+		_ = s.writer.exec("SET threads = 1") // more than one only costs more
+	}
+}
+
+// take makes Go values of the rows of a block.
+func take(b *block, cols []value) []query.Row {
+	rows := make([]query.Row, b.rows)
+	values := make([]any, b.rows*len(cols))
+	for i := range rows {
+		rows[i] = values[i*len(cols) : (i+1)*len(cols) : (i+1)*len(cols)]
+	}
+	at := 0
+	for i, c := range cols {
+		read := reader(c)
+		for row := range rows {
+			rows[row][i] = read(b, at, row)
+		}
+		at += len(c.sql)
+	}
+	return rows
+}
+
+// reader returns the function that makes a value of one form of what stands in
+// column col, and those after it, of a block.
+func reader(c value) func(b *block, col, row int) any {
+	read := readers[c.form]
+	if c.form == asCode {
+		read = func(b *block, col, row int) any { return c.names[at[uint8](b, col, row)] }
+	}
+	if c.form == asValues {
+		of := *c.of
+		read = func(b *block, col, row int) any { return readValues(b, col, row, of) }
+	}
+	return func(b *block, col, row int) any {
+		if !b.valid(col, row) {
+			return nil
+		}
+		return read(b, col, row)
+	}
+}
+
+var readers = map[form]func(b *block, col, row int) any{
+	asInt:   func(b *block, col, row int) any { return at[int64](b, col, row) },
+	asFloat: func(b *block, col, row int) any { return at[float64](b, col, row) },
+	asBool:  func(b *block, col, row int) any { return at[bool](b, col, row) },
+	asText:  func(b *block, col, row int) any { return b.text(col, row) },
+	asTime:  func(b *block, col, row int) any { return time.UnixMicro(at[int64](b, col, row)).UTC() },
+	asJSON:  func(b *block, col, row int) any { return json.RawMessage(b.text(col, row)) },
+	asAddr: func(b *block, col, row int) any {
+		return joinHalves(at[uint64](b, col, row), at[uint64](b, col+1, row))
+	},
+	asTexts: func(b *block, col, row int) any {
+		var list []any
+		b.listOf(col, row, 0, func(e elements, i int) { list = append(list, readString(e.values, i)) })
+		return list
+	},
+	asInts: func(b *block, col, row int) any {
+		var list []any
+		b.listOf(col, row, 0, func(e elements, i int) { list = append(list, int64(element[uint32](e.values, i))) })
+		return list
+	},
+	asCID: readCID,
+}
+
+func readCID(b *block, col, row int) any {
+	addr := func(col int) (a netip.Addr) {
+		if b.valid(col, row) {
+			a = joinHalves(at[uint64](b, col, row), at[uint64](b, col+1, row))
+		}
+		return a
+	}
+	f := weir.Flow{
+		Proto: weir.Proto(at[uint8](b, col, row)), Src: addr(col + 1), Dst: addr(col + 3),
+		SrcPort: at[uint16](b, col+5, row), DstPort: at[uint16](b, col+6, row),
+	}
+	if b.valid(col+7, row) {
+		f.ICMP = &weir.ICMP{Type: at[uint8](b, col+7, row), Code: at[uint8](b, col+8, row)}
+	}
+	return f.CID()
+}
+
+// readValues makes what the aggregate values gives of a list of distinct values.
+func readValues(b *block, col, row int, of value) any {
+	var texts []string
+	parts := 0
+	if of.form == asAddress {
+		parts = 3
+	}
+	b.listOf(col, row, parts, func(e elements, i int) { texts = append(texts, query.Text(readElement(e, i, of))) })
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	list := make([]any, min(len(texts), query.MaxValues))
+	for i := range list {
+		list[i] = texts[i]
+	}
+	return list
+}
+
+func readElement(m elements, i int, of value) any {
+	switch of.form {
+	case asText:
+		return readString(m.values, i)
+	case asInt:
+		return element[int64](m.values, i)
+	case asFloat:
+		return element[float64](m.values, i)
+	case asBool:
+		return element[bool](m.values, i)
+	case asTime:
+		return time.UnixMicro(element[int64](m.values, i)).UTC()
+	case asCode:
+		return of.names[element[uint8](m.values, i)]
+	case asAddress:
+		return joinHalves(element[uint64](m.parts[1], i), element[uint64](m.parts[2], i))
+	}
+	panic(fmt.Sprintf("duckdb: form %d in a list", of.form))
+}
+
+// window returns the bounds of a question as segments have theirs.
+func window(from, to time.Time) (int64, int64) {
+	first, end := int64(math.MinInt64), int64(math.MaxInt64)
+	if !from.IsZero() {
+		first = from.UnixMicro()
+	}
+	if !to.IsZero() {
+		end = to.UnixMicro()
+	}
+	return first, end
+}
+
+// plan says what is done in SQL and what after it.
+func plan(sql string, h head) string {
+	var b strings.Builder
+	b.WriteString(sql)
+	if h.filter != nil {
+		b.WriteString("\nthen the filter")
+	}
+	for _, s := range h.tail {
+		fmt.Fprintf(&b, "\nthen %s", strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", s), "*query.")))
+	}
+	return b.String()
+}
