@@ -44,6 +44,9 @@ type DamagedError struct {
 
 // Error says which input broke where.
 func (e *DamagedError) Error() string {
+	if e.Offset == 0 && e.Read == 0 { // not a capture at all, say
+		return fmt.Sprintf("%s: %v", e.Input, e.Err)
+	}
 	return fmt.Sprintf("%s: damaged at byte %d, after %d packets: %v", e.Input, e.Offset, e.Read, e.Err)
 }
 
