@@ -242,8 +242,8 @@ func (g *generator) spread(t time.Time) {
 
 // uploads are the exfiltrations: one to a new network, one at night.
 func (g *generator) uploads(t time.Time) {
-	for k := range 12 {
-		at := t.Add(11*time.Hour + time.Duration(k)*5*time.Minute + g.upTo(90*time.Second))
+	for range 12 {
+		at := t.Add(11*time.Hour + g.upTo(65*time.Minute))
 		g.tcp(talk{start: at, dur: g.around(200*time.Second, 30), src: leaking, dst: dropbox.ip, port: 443, to: filedrop,
 			app: "tls", up: 3.5e8, down: 90000, client: scripted, server: &server{name: "upload.example.net"}})
 	}
