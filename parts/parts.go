@@ -4,10 +4,16 @@ package parts
 
 import (
 	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/detectors/beacon"
+	"github.com/weir-nta/weir/detectors/hostsweep"
+	"github.com/weir-nta/weir/detectors/longconn"
 	"github.com/weir-nta/weir/detectors/portscan"
 )
 
 // Detectors are all detectors, by name.
 var Detectors = []*detect.Detector{
+	beacon.Detector,
+	hostsweep.Detector,
+	longconn.Detector,
 	portscan.Detector,
 }

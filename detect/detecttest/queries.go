@@ -3,14 +3,93 @@ package detecttest
 import (
 	"context"
 	"iter"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/query/exec"
 )
 
-// ask returns what answers questions over the records.
-func ask([]weir.Record) func(context.Context, query.Ask) iter.Seq2[query.Row, error] { return nil }
+// always is a window that holds every case: what a finding asks says its own.
+var always = query.Ask{From: time.Unix(0, 0), To: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
 
-// checkQueries checks that the queries of f give its numbers.
-func checkQueries(*testing.T, *weir.Finding, []weir.Record) {}
+// ask returns what answers questions over the records.
+func ask(records []weir.Record) func(context.Context, query.Ask) iter.Seq2[query.Row, error] {
+	return func(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
+		from, to := a.Query.Window(a.From, a.To, a.To)
+		env := &exec.Env{From: from, To: to}
+		env.Sub = func(q *query.Query) iter.Seq2[query.Row, error] {
+			return ask(records)(ctx, query.Ask{Query: q, From: from, To: to})
+		}
+		return exec.Records(ctx, env, a.Query, func(yield func(weir.Record) bool) {
+			ts := a.Query.Table.Column("ts")
+			for _, r := range records {
+				at, _ := r.Value(ts).(time.Time)
+				if r.Table() == a.Query.Table && !at.Before(from) && at.Before(to) && !yield(r) {
+					return
+				}
+			}
+		}, nil)
+	}
+}
+
+// checkQueries checks that the queries of f can be asked and, asked of the
+// case's own records, give its numbers: in the first row of the answer to
+// f.Query, a column named like a check has the check's value; and so has the
+// first column of the answer to the query of a check.
+func checkQueries(t *testing.T, f *weir.Finding, records []weir.Record) {
+	t.Helper()
+	columns, row := firstRow(t, f.Query, records)
+	for _, c := range f.Checks {
+		for i, column := range columns {
+			if column.Name == c.ID {
+				checkValue(t, f.Query, &c, row[i])
+			}
+		}
+		if c.Query == "" {
+			continue
+		}
+		if columns, row := firstRow(t, c.Query, records); len(columns) > 0 {
+			checkValue(t, c.Query, &c, row[0])
+		}
+	}
+}
+
+func firstRow(t *testing.T, text string, records []weir.Record) ([]query.Column, query.Row) {
+	t.Helper()
+	q, err := query.Parse(text)
+	if err != nil {
+		t.Errorf("query %s: %v", text, err)
+		return nil, nil
+	}
+	a := always
+	a.Query = q
+	for row, err := range ask(records)(t.Context(), a) {
+		if err != nil {
+			t.Errorf("query %s: %v", text, err)
+			return nil, nil
+		}
+		return q.Columns, row
+	}
+	t.Errorf("query %s: no rows", text)
+	return nil, nil
+}
+
+func checkValue(t *testing.T, text string, c *weir.Check, got any) {
+	t.Helper()
+	var x float64
+	switch v := got.(type) {
+	case int64:
+		x = float64(v)
+	case float64:
+		x = v
+	default:
+		t.Errorf("check %s is %g, but %s gives %v", c.ID, c.Value, text, got)
+		return
+	}
+	if math.Abs(x-c.Value) > 1e-6*math.Abs(c.Value) {
+		t.Errorf("check %s is %g, but %s gives %g", c.ID, c.Value, text, x)
+	}
+}
