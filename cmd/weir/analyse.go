@@ -128,7 +128,7 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 		return err
 	}
 	a.alerts = alert.NewManager(0)
-	located := &locating{Source: src, border: border, given: a.config.LocalGiven, say: a.note}
+	located := &locating{Source: src, config: a.config.Local, border: border, given: a.config.LocalGiven, say: a.note}
 	p := pipeline.Pipeline{
 		Sources: []source.Source{located},
 		Enrich:  []enrich.Enricher{located, names, registered},
@@ -216,6 +216,7 @@ func openStore(dir string, mustExist bool) (store.Store, error) {
 // networks, it proposes others and says so.
 type locating struct {
 	source.Source
+	config local.Config
 	border *local.Enricher
 	given  bool
 	say    func(format string, args ...any)
@@ -261,11 +262,15 @@ func (l *locating) release(emit func(*weir.Batch) error) error {
 
 // settle decides by what is held.
 func (l *locating) settle() {
-	proposed := local.Propose(l.held, l.border)
-	if len(proposed) == 0 {
+	var flows []weir.Flow
+	for _, b := range l.held {
+		flows = append(flows, b.Flows...)
+	}
+	proposed, err := l.config.Propose(flows)
+	if err != nil || len(proposed) == 0 {
 		return
 	}
-	border, err := local.Config{Networks: proposed}.New()
+	border, err := local.Config{Networks: proposed, Groups: l.config.Groups}.New()
 	if err != nil {
 		return // a proposal that does not stand is none
 	}

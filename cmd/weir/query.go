@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
@@ -122,7 +123,7 @@ func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, 
 	if err != nil {
 		return nil, nil, err
 	}
-	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: q.From.Name == "finding"}
+	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: q.Table == weir.FindingTable}
 	damage = a.verdict(a.run(ctx, src))
 	if run.verbose {
 		a.sayTotals(src.Progress())
