@@ -13,7 +13,7 @@ const (
 )
 
 // Peaks keep for each key the strongest evidence so far and say when it is to
-// be reported: at once if it is loud, again when the amount has grown fourfold;
+// be reported: at once if it is loud; again when the amount has grown fourfold;
 // when the key has been quiet for a while, if that was not told or has grown
 // by half; and at the end of the traffic with its full amount. They hold at
 // most as many keys as they were made for; at the limit the one quiet for
@@ -52,7 +52,7 @@ func (p *Peaks[K, E]) Offer(k K, t time.Time, amount float64, loud bool, e E) {
 		return
 	}
 	x.amount, x.evidence = amount, e
-	if loud && (x.reported == 0 || amount >= Again*x.reported) {
+	if loud && x.reported == 0 || x.reported > 0 && amount >= Again*x.reported {
 		p.tell(k, x)
 	}
 }

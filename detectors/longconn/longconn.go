@@ -108,7 +108,6 @@ type channel struct {
 	up, down    uint64
 	admin       string
 	ongoing     bool
-	told        bool
 	srcPort     uint16
 	dst         netip.Addr // of the latest connection
 	port        uint16
@@ -156,20 +155,16 @@ func (r *run) flow(f *weir.Flow) {
 	}
 	e := c.evidence(open, r.vantage.OneWay())
 	if score, _, _ := r.score(k, &e); score.L() >= 0 {
-		r.peaks.Offer(k, f.End, open.Seconds(), c.told && score.Value() >= detect.ScoreMedium, e)
+		r.peaks.Offer(k, f.End, open.Seconds(), false, e)
 	}
 }
 
 // judge reports e if it still says more for than against: it was held back,
 // because whether others use the service too shows with time.
 func (r *run) judge(k key, e *evidence, report func(weir.Finding)) {
-	if score, _, _ := r.score(k, e); score.L() < 0 {
-		return
+	if score, _, _ := r.score(k, e); score.L() >= 0 {
+		report(r.finding(k, e))
 	}
-	if c := r.channels.Get(k, e.end); c != nil {
-		c.told = true
-	}
-	report(r.finding(k, e))
 }
 
 // concerns reports whether f leads outside and was answered. Inside, long
