@@ -57,7 +57,9 @@ measure() {
 
 echo "$(basename "$capture"), $(stat -c %s "$capture") bytes, $(nproc) cores, median of $runs runs after a warm-up"
 printf '%-34s %8s %8s %8s %8s %10s\n' '' 'CPU s' 'user s' 'system s' 'wall s' 'peak MiB'
-measure 'weir scan (no store)' ./bin/weir scan -q "$capture"
+measure 'weir, metering only' ./bin/weir scan -q --detectors none "$capture"
+measure 'weir scan, no store' ./bin/weir scan -q "$capture"
+measure 'weir scan --store, no detectors' ./bin/weir scan -q --detectors none --store "$work/out/store" "$capture"
 measure 'weir scan --store' ./bin/weir scan -q --store "$work/out/store" "$capture"
 for p in "${peers[@]}"; do
 	if ! command -v "$p" >/dev/null; then

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 type runFlags struct {
 	config   string
 	local    []string
+	only     []string
 	quiet    bool
 	verbose  bool
 	progress string
@@ -43,6 +45,7 @@ func (r *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&r.config, "config", "", "configuration file (default: "+strings.Join(config.Places(), ", ")+")")
 	flags.StringSliceVar(&r.local, "local", nil, "local networks, such as 203.0.113.0/24 (default: the private ones)")
+	flags.StringSliceVar(&r.only, "detectors", nil, "run only these detectors, or none")
 	flags.BoolVarP(&r.quiet, "quiet", "q", false, "no progress and no notes on stderr")
 	flags.BoolVarP(&r.verbose, "verbose", "v", false, "say more on stderr")
 	flags.StringVar(&r.progress, "progress", "auto", "progress on stderr: auto, json or none")
@@ -55,6 +58,9 @@ func (r *runFlags) load() (*config.Config, error) {
 	}
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
+	}
+	if err := r.choose(c); err != nil {
+		return nil, err
 	}
 	if len(r.local) == 0 {
 		return c, nil
@@ -69,6 +75,25 @@ func (r *runFlags) load() (*config.Config, error) {
 		c.Local.Networks = append(c.Local.Networks, p)
 	}
 	return c, nil
+}
+
+// choose leaves in c the detectors that --detectors names.
+func (r *runFlags) choose(c *config.Config) error {
+	if r.only == nil {
+		return nil
+	}
+	var chosen []detect.Choice
+	for _, name := range r.only {
+		i := slices.IndexFunc(c.Detectors, func(d detect.Choice) bool { return d.Detector.Name == name })
+		switch {
+		case i >= 0:
+			chosen = append(chosen, c.Detectors[i])
+		case name != "none":
+			return exitWith(exitUsage, "--detectors: no detector %q is switched on\n  hint: there are %s", name, strings.Join(detectorNames(), ", "))
+		}
+	}
+	c.Detectors = chosen
+	return nil
 }
 
 // progressStyle says how progress is told on w.

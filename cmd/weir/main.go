@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"runtime/pprof"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -165,6 +166,30 @@ func newRoot(s streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitWith(exitUsage, "%w\n  hint: `%s --help` lists the flags", err, cmd.CommandPath())
 	})
+	profile(root)
 	root.AddCommand(newScan(s), newQuery(s), newFields(s), newDetectors(s), newDemo(s), newVersion(s))
 	return root
+}
+
+// profile lets every command write a CPU profile, for `go tool pprof`.
+func profile(root *cobra.Command) {
+	var path string
+	root.PersistentFlags().StringVar(&path, "cpuprofile", "", "write a CPU profile to this file")
+	_ = root.PersistentFlags().MarkHidden("cpuprofile")
+	var out *os.File
+	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
+		if path == "" {
+			return nil
+		}
+		if out, err = os.Create(path); err != nil {
+			return err
+		}
+		return pprof.StartCPUProfile(out)
+	}
+	cobra.OnFinalize(func() {
+		if out != nil {
+			pprof.StopCPUProfile()
+			_ = out.Close()
+		}
+	})
 }
