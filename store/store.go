@@ -16,10 +16,20 @@ import (
 // [github.com/weir-nta/weir/store/storetest] is the full statement of what it
 // promises.
 type Store interface {
-	// Append writes the records of b, all or none; when it has returned nil
-	// they survive the end of the process. It keeps nothing of b after it
-	// returns. Times are kept to the microsecond.
+	// Append takes the records of b, all or none. Questions asked from then on
+	// see them; they survive the end of the process from the next Flush on, or
+	// earlier: making each small batch durable by itself costs more than all
+	// the rest. When it returns an error, b is not in the store, and batches
+	// taken since the last Flush may have been lost with it, each as a whole.
+	// It keeps nothing of b after it returns. Times are kept to the
+	// microsecond, text as valid UTF-8, addresses without a zone.
 	Append(ctx context.Context, b *weir.Batch) error
+	// Flush makes the records appended before durable: when it has returned
+	// nil they survive the end of the process. A source calls it at the end of
+	// what it reads, or where that has none, every second. When it returns an
+	// error, batches taken since the last Flush may have been lost, each as a
+	// whole; the store can be used on.
+	Flush(ctx context.Context) error
 	// Query answers a question over the records appended before the call. The
 	// same records give the same answer in every store: the same rows, in the
 	// same order where the question says one. Rows are the caller's. A

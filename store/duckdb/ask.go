@@ -19,25 +19,30 @@ import (
 // Query answers a question: its head in SQL, the rest by query/exec.
 func (s *Store) Query(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
 	return func(yield func(query.Row, error) bool) {
-		if err := s.answer(ctx, a, func(r query.Row) bool { return yield(r, nil) }); err != nil {
+		if err := s.Flush(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		now := a.To
+		if now.IsZero() {
+			_, now = s.segs.ends()
+		}
+		a.From, a.To = a.Query.Window(a.From, a.To, now)
+		if err := s.answer(ctx, a, now, func(r query.Row) bool { return yield(r, nil) }); err != nil {
 			yield(nil, err)
 		}
 	}
 }
 
-// answer calls yield for the rows of the answer until it returns false.
-func (s *Store) answer(ctx context.Context, a query.Ask, yield func(query.Row) bool) error {
+// answer calls yield for the rows of the answer until it returns false. The
+// window of the question is that of a; durations in sub-queries count back
+// from now.
+func (s *Store) answer(ctx context.Context, a query.Ask, now time.Time, yield func(query.Row) bool) error {
 	c, err := s.reader()
 	if err != nil {
 		return err
 	}
 	defer s.done(c)
-	now := a.To
-	if now.IsZero() {
-		now = s.segs.end()
-	}
-	from, to := a.Query.Window(a.From, a.To, now)
-	a.From, a.To = from, to
 	t := &translator{ask: &a, now: now}
 	var release []func()
 	defer func() {
@@ -71,7 +76,7 @@ func (s *Store) answer(ctx context.Context, a query.Ask, yield func(query.Row) b
 			yield(nil, err)
 		}
 	}
-	summary := query.Summary{From: from, To: to, Complete: true, Plan: plan(sql, h)}
+	summary := query.Summary{From: a.From, To: a.To, Complete: true, Plan: plan(sql, h)}
 	for r, rowErr := range s.rest(ctx, &a, t, h, rows) {
 		if err = rowErr; err != nil {
 			break
@@ -129,9 +134,6 @@ func (s *Store) reader() (*conn, error) {
 	defer s.write.Unlock()
 	if s.closed {
 		return nil, os.ErrClosed
-	}
-	if err := s.commit(); err != nil {
-		return nil, err
 	}
 	s.reading++
 	if s.reading == 1 && s.config.Threads > 1 {

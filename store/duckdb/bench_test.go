@@ -40,7 +40,7 @@ func office(n int, seed uint64) []weir.Flow {
 	for i := range flows {
 		f := &flows[i]
 		f.Start = start.Add(time.Duration(i) * 1500 * time.Microsecond)
-		f.Duration = time.Duration(r.ExpFloat64() * float64(time.Second))
+		f.Duration = time.Duration(r.ExpFloat64() * float64(time.Second)).Truncate(time.Microsecond)
 		f.End = f.Start.Add(f.Duration)
 		f.Sensor = "core-1"
 		f.Src = netip.AddrFrom4([4]byte{10, 10, byte(r.IntN(4)), byte(r.IntN(256))})

@@ -71,16 +71,24 @@ func (t *translator) arith(e *query.Arith, r relation) value {
 		return x
 	case x.form == asTime && y.form == asTime:
 		return value{form: asFloat, sql: []string{fmt.Sprintf("CAST(epoch_us(%s) - epoch_us(%s) AS DOUBLE) / 1e6", x.sql[0], y.sql[0])}}
-	case x.form > asFloat || y.form > asFloat: // a time moved by seconds is among it
+	case x.form == asTime && y.form <= asFloat:
+		return shift(e.Op, x, y)
+	case x.form > asFloat || y.form > asFloat:
 		return t.fail()
 	case e.Of.Type == weir.Int:
-		return value{form: asInt, sql: []string{fmt.Sprintf("TRY_CAST(CAST(%s AS HUGEINT) %c %s AS BIGINT)", x.sql[0], e.Op, y.sql[0])}}
+		return value{form: asInt, sql: []string{fmt.Sprintf("TRY(%s %c %s)", x.sql[0], e.Op, y.sql[0])}}
 	}
 	right := double(y)
 	if e.Op == '/' {
 		right = "nullif(" + right + ", 0)"
 	}
 	return value{form: asFloat, sql: []string{finite(fmt.Sprintf("%s %c %s", double(x), e.Op, right))}}
+}
+
+// shift moves a time by seconds; what leaves the years 1 to 9999 is missing.
+func shift(op byte, x, y value) value {
+	us := fmt.Sprintf("epoch_us(%s) %c CAST(round(CASE WHEN abs(%[3]s) <= 1e11 THEN %[3]s END * 1e6) AS BIGINT)", x.sql[0], op, double(y))
+	return value{form: asTime, sql: []string{fmt.Sprintf("CASE WHEN %[1]s BETWEEN -62135596800000000 AND 253402300799999999 THEN make_timestamp(%[1]s) END", us)}}
 }
 
 // double returns a number as DOUBLE.
@@ -119,7 +127,7 @@ func (t *translator) call(e *query.Call, r relation) value {
 	case e.Func == query.Weekday && x.form == asTime:
 		return value{form: asCode, sql: []string{"CAST(isodow(" + x.sql[0] + ") - 1 AS UTINYINT)"}, names: query.Weekdays}
 	case e.Func == query.Abs && x.form == asInt:
-		return value{form: asInt, sql: []string{"TRY_CAST(abs(CAST(" + x.sql[0] + " AS HUGEINT)) AS BIGINT)"}}
+		return value{form: asInt, sql: []string{"TRY(abs(" + x.sql[0] + "))"}}
 	case e.Func == query.Abs && x.form == asFloat:
 		return value{form: asFloat, sql: []string{"abs(" + x.sql[0] + ")"}}
 	case e.Func == query.ToText && x.form == asText:
@@ -277,7 +285,7 @@ func sortedList(x value) string {
 func (t *translator) sum(x value) value {
 	switch x.form {
 	case asInt:
-		return value{form: asInt, sql: []string{fmt.Sprintf("CASE WHEN count(%[1]s) = 0 THEN 0 ELSE TRY_CAST(sum(%[1]s) AS BIGINT) END", x.sql[0])}}
+		return value{form: asInt, sql: []string{fmt.Sprintf("CASE WHEN count(%[1]s) = 0 THEN 0 WHEN sum(%[1]s) BETWEEN -9223372036854775808 AND 9223372036854775807 THEN CAST(sum(%[1]s) AS BIGINT) END", x.sql[0])}}
 	case asFloat:
 		return value{form: asFloat, sql: []string{"coalesce(" + units(x) + ", 0)"}}
 	}

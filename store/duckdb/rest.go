@@ -18,18 +18,23 @@ func (s *Store) rest(ctx context.Context, a *query.Ask, t *translator, h head, r
 		return rows
 	}
 	env := &exec.Env{From: a.From, To: a.To, Local: a.LocalNetworks()}
+	first, end := s.segs.ends()
+	if env.From.IsZero() {
+		env.From = first
+	}
+	if env.To.IsZero() {
+		env.To = end
+	}
 	env.Sub = func(q *query.Query) iter.Seq2[query.Row, error] {
-		from, to := q.Window(a.From, a.To, t.now)
-		return s.Query(ctx, query.Ask{Query: withoutWindow(q), From: from, To: to, Local: a.Local})
+		sub := query.Ask{Query: q, Local: a.Local}
+		sub.From, sub.To = q.Window(a.From, a.To, t.now)
+		return func(yield func(query.Row, error) bool) {
+			if err := s.answer(ctx, sub, t.now, func(r query.Row) bool { return yield(r, nil) }); err != nil {
+				yield(nil, err)
+			}
+		}
 	}
 	return exec.Run(ctx, env, stages, exec.Input{Columns: h.names, Rows: rows, Ordered: h.order != nil})
-}
-
-// withoutWindow returns q without since and until, which its window has already.
-func withoutWindow(q *query.Query) *query.Query {
-	plain := *q
-	plain.Since, plain.Until = nil, nil
-	return &plain
 }
 
 // tableColumns are the columns of the records of a question.

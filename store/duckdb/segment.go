@@ -455,9 +455,9 @@ func (g *segments) acquire(from, to int64) (names []string, release func(), err 
 	return names, release, nil
 }
 
-// end returns the time just after the last record, findings apart; the zero
-// time if there is none.
-func (g *segments) end() time.Time {
+// ends returns the time of the first record and that just after the last one,
+// findings apart; of an empty store zero times, as store/memory has them.
+func (g *segments) ends() (first, end time.Time) {
 	g.Lock()
 	defer g.Unlock()
 	var all span
@@ -465,9 +465,9 @@ func (g *segments) end() time.Time {
 		all.join(seg.bounds.records)
 	}
 	if !all.any {
-		return time.Time{}
+		return first, end.Add(time.Microsecond)
 	}
-	return fromMicros(all.last + 1)
+	return fromMicros(all.first), fromMicros(all.last).Add(time.Microsecond)
 }
 
 // closeIdle closes files that no question reads, the longest unused first,

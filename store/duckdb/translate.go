@@ -287,7 +287,11 @@ func (t *translator) each(x value, cond func(value) string) string {
 }
 
 func (t *translator) compare(p *query.Compare, r relation) string {
-	x, y := t.expr(p.X, r), t.expr(p.Y, r)
+	x := t.expr(p.X, r)
+	if lit, ok := p.Y.(*query.Lit); ok && x.form == asCode && lit.Of.Enum == nil {
+		return t.compareName(p.Op, x, lit.Value.(string))
+	}
+	y := t.expr(p.Y, r)
 	if t.bad {
 		return ""
 	}
@@ -299,9 +303,6 @@ func (t *translator) compare(p *query.Compare, r relation) string {
 		// of a list: no element equals y; true of a missing one unless y is missing too
 		any := t.each(x, func(x value) string { return t.ordered(query.EQ, x, y) })
 		return fmt.Sprintf("(CASE WHEN %s IS NULL THEN %s IS NOT NULL ELSE (%s) IS NOT TRUE END)", x.sql[0], y.sql[0], any)
-	}
-	if lit, ok := p.Y.(*query.Lit); ok && x.form == asCode && y.form == asText {
-		return t.compareName(p.Op, x, lit.Value.(string))
 	}
 	return t.each(x, func(x value) string { return t.ordered(p.Op, x, y) })
 }

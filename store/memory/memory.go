@@ -88,6 +88,16 @@ func (s *Store) Append(ctx context.Context, b *weir.Batch) error {
 	return nil
 }
 
+// Flush implements [store.Store]: there is nowhere more durable to go.
+func (s *Store) Flush(ctx context.Context) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if err := s.open(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
 func (s *Store) open() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
