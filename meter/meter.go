@@ -218,19 +218,27 @@ type oddity struct {
 // Oddity reports that a packet was odd: name is one of a fixed list of the
 // caller's. Those of one name and sender become one record per batch.
 func (m *Meter) Oddity(ts int64, p *packet.Packet, name, detail string) {
-	m.count.Oddities++
-	k := oddity{name, p.Src}
-	if i, ok := m.oddities[k]; ok {
-		m.batch.Oddities[i].Count++
+	if m.again(name, p.Src) {
 		return
 	}
 	m.fill()
-	m.oddities[k] = len(m.batch.Oddities)
+	m.count.Oddities++
+	m.oddities[oddity{name, p.Src}] = len(m.batch.Oddities)
 	m.batch.Oddities = append(m.batch.Oddities, weir.Oddity{
 		Time: timeOf(ts), Sensor: m.config.Sensor,
 		Src: p.Src.Netip(), Dst: p.Dst.Netip(), SrcPort: p.SrcPort, DstPort: p.DstPort, Proto: p.Proto,
 		Name: name, Detail: detail, Count: 1,
 	})
+}
+
+// again counts an oddity that the batch already tells of.
+func (m *Meter) again(name string, src packet.Addr) bool {
+	i, ok := m.oddities[oddity{name, src}]
+	if ok {
+		m.count.Oddities++
+		m.batch.Oddities[i].Count++
+	}
+	return ok
 }
 
 // oddFlow reports something odd in what an end of f has sent.
@@ -299,7 +307,7 @@ func (m *Meter) believe(ts *int64, p *packet.Packet) bool {
 	}
 	if step < 0 {
 		m.count.Backwards++
-		if -step > late {
+		if -step > late && !m.again("clock_backwards", p.Src) {
 			m.Oddity(*ts, p, "clock_backwards", time.Duration(-step).Round(time.Second).String())
 		}
 	}
