@@ -234,7 +234,7 @@ func (s *Source) open(ctx context.Context, in input) (io.Reader, func(), error) 
 		if from == nil {
 			from = os.Stdin
 		}
-		return counting{interruptible(ctx, from), &s.bytes}, func() {}, nil
+		return &counting{interruptible(ctx, from), ctx, &s.bytes}, func() {}, nil
 	}
 	f, err := os.Open(in.path)
 	if err != nil {
@@ -242,9 +242,9 @@ func (s *Source) open(ctx context.Context, in input) (io.Reader, func(), error) 
 	}
 	done := func() { _ = f.Close() } // it was only read
 	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return counting{interruptible(ctx, f), &s.bytes}, done, nil
+		return &counting{interruptible(ctx, f), ctx, &s.bytes}, done, nil
 	}
-	return counting{f, &s.bytes}, done, nil
+	return &counting{f, ctx, &s.bytes}, done, nil
 }
 
 func (s *Source) damage(in input, offset, read int64, err error) {
@@ -255,14 +255,19 @@ func (s *Source) damage(in input, offset, read int64, err error) {
 	s.damaged = append(s.damaged, &source.DamagedError{Input: name, Offset: offset, Read: read, Err: err})
 }
 
-// A counting reader counts what is read.
+// A counting reader counts what is read, and reads nothing more once ctx is
+// done: there are captures that go on for long without a packet.
 type counting struct {
-	io.Reader
-	n *atomic.Int64
+	from io.Reader
+	ctx  context.Context
+	n    *atomic.Int64
 }
 
-func (c counting) Read(b []byte) (int, error) {
-	n, err := c.Reader.Read(b)
+func (c *counting) Read(b []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, c.ctx.Err()
+	}
+	n, err := c.from.Read(b)
 	c.n.Add(int64(n))
 	return n, err
 }

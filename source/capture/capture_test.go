@@ -244,6 +244,30 @@ func TestRunInterrupted(t *testing.T) {
 	w.Close() // lets the goroutine that waits for the silent pipe go
 }
 
+// TestRunInterruptedWithoutPackets stops a capture that goes on for ever
+// without a packet, so that nobody but the reading can notice.
+func TestRunInterruptedWithoutPackets(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	blocks := bytes.Repeat(little.block(0xbad, make([]byte, 1000)), 100)
+	at := 0
+	from := readerFunc(func(b []byte) (int, error) {
+		if at++; at == 1 {
+			return copy(b, little.section()), nil
+		}
+		if at == 20 {
+			cancel()
+		}
+		return copy(b, blocks), nil
+	})
+	if _, err := run(ctx, newSource(t, Config{Inputs: []string{"-"}, Stdin: from})); err != context.Canceled {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
 func TestRunEmitFails(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string][]byte{"1": oneFlow(1, 3), "2": oneFlow(2, 3)})

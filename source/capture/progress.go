@@ -121,7 +121,7 @@ func (t *tally) notes() []string {
 	say(int64(d.BadHeaders), "packets with malformed headers: %s", thousands(int64(d.BadHeaders)))
 	say(int64(d.TooDeep), "packets in more than four tunnels: %s", thousands(int64(d.TooDeep)))
 	say(int64(d.OrphanFragments), "fragments of which the first was not seen: %s, counted without ports", thousands(int64(d.OrphanFragments)))
-	say(t.back, "time goes backwards at %s packets, by %v at most", thousands(t.back), t.backMost.Round(time.Microsecond))
+	say(t.back, "time goes backwards at %s packets, by %v at most", thousands(t.back), rounded(t.backMost))
 	say(t.untimed, "packets without a time: %s, given that of the packet before", thousands(t.untimed))
 	say(t.unplaced, "packets of an interface that is not described: %s, left out", thousands(t.unplaced))
 	if t.interfaces > 1 {
@@ -137,6 +137,14 @@ func (t *tally) leftOutList() string {
 		list += fmt.Sprintf(" and %s more", thousands(more))
 	}
 	return list
+}
+
+// rounded leaves three digits of a second, or of less than one all there are.
+func rounded(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d
+	}
+	return d.Round(time.Millisecond)
 }
 
 // thousands writes n with commas.

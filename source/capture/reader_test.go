@@ -468,7 +468,7 @@ func FuzzReader(f *testing.F) {
 		}
 		defer r.Close()
 		at := r.Offset()
-		for range 10000 { // zstd makes gigabytes of a few bytes
+		for r.Offset() < 1<<20 { // zstd makes gigabytes of a few bytes
 			rec, err := r.Next()
 			if err == io.EOF || errors.Is(err, ErrDamaged) {
 				return
