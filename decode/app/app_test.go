@@ -1,0 +1,172 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/internal/sharedtest"
+)
+
+var cases = []struct {
+	want           string
+	proto          weir.Proto
+	client, server string
+}{
+	{"tls", weir.TCP, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ""},
+	{"http", weir.TCP, "GET / HTTP/1.1\r\n", ""},
+	{"http2", weir.TCP, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""},
+	{"rtsp", weir.TCP, "OPTIONS rtsp://a/ RTSP/1.0\r\n", ""},
+	{"sip", weir.UDP, "REGISTER sip:a SIP/2.0\r\n", ""},
+	{"ssh", weir.TCP, "", "SSH-2.0-OpenSSH_9\r\n"},
+	{"rfb", weir.TCP, "", "RFB 003.008\n"},
+	{"smb", weir.TCP, "\x00\x00\x00\x54\xfeSMB\x40\x00", ""},
+	{"rdp", weir.TCP, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00", ""},
+	{"ftp", weir.TCP, "USER bob\r\n", "220 ready\r\n"},
+	{"smtp", weir.TCP, "EHLO a\r\n", "220 ready\r\n"},
+	{"pop3", weir.TCP, "USER bob\r\n", "+OK ready\r\n"},
+	{"imap", weir.TCP, "a1 LOGIN bob pw\r\n", "* OK ready\r\n"},
+	{"irc", weir.TCP, "NICK bob\r\nUSER bob 0 * :Bob\r\n", ""},
+	{"git", weir.TCP, "0032git-upload-pack /a.git\x00host=a\x00", ""},
+	{"mqtt", weir.TCP, "\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00", ""},
+	{"postgresql", weir.TCP, "\x00\x00\x00\x08\x04\xd2\x16\x2f", ""},
+	{"redis", weir.TCP, "*1\r\n$4\r\nPING\r\n", "+PONG\r\n"},
+	{"ldap", weir.TCP, "\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00", ""},
+	{"modbus", weir.TCP, "\x00\x01\x00\x00\x00\x06\x01\x03\x00\x00\x00\x01", "\x00\x01\x00\x00\x00\x05\x01\x03\x02\x00\x07"},
+	{"stratum", weir.TCP, `{"id":1,"method":"mining.subscribe","params":[]}` + "\n", ""},
+	{"socks", weir.TCP, "\x05\x01\x00", "\x05\x00"},
+	{"telnet", weir.TCP, "", "\xff\xfd\x18\xff\xfd\x20"},
+	{"quic", weir.UDP, "\xc3\x00\x00\x00\x01\x08aaaaaaaa\x00\x00\x41\x00", ""},
+	{"ssdp", weir.UDP, "M-SEARCH * HTTP/1.1\r\n", ""},
+	{"stun", weir.UDP, "\x00\x01\x00\x00\x21\x12\xa4\x42aaaaaaaaaaaa", ""},
+	{"wireguard", weir.UDP, "\x01\x00\x00\x00" + strings.Repeat("a", 144), ""},
+	{"tftp", weir.UDP, "\x00\x01a.bin\x00octet\x00", ""},
+	{"syslog", weir.UDP, "<34>Oct 11 22:14:15 host su: a", ""},
+	{"snmp", weir.UDP, "\x30\x0f\x02\x01\x01\x04\x06public\xa0\x02\x02\x00", ""},
+}
+
+func TestRecognise(t *testing.T) {
+	for _, c := range cases {
+		if got := Recognise(c.proto, []byte(c.client), []byte(c.server)); got != c.want {
+			t.Errorf("Recognise(%v, %q, %q) = %q, want %q", c.proto, c.client, c.server, got, c.want)
+		}
+	}
+}
+
+// TestNothing: what says little is not named.
+func TestNothing(t *testing.T) {
+	for _, in := range []string{"", "\x00", "220 hello\r\n", "+OK\r\n", "\x05\x01\x00", "\xff\xfd\x18", "{}", "GET /", "USER a\r\n", strings.Repeat("\x00", 300), strings.Repeat("\xff", 300), strings.Repeat("A", 300)} {
+		for _, proto := range []weir.Proto{weir.TCP, weir.UDP, weir.ICMPv4} {
+			if got := Recognise(proto, []byte(in), nil); got != "" {
+				t.Errorf("Recognise(%v, %.20q) = %q, want nothing", proto, in, got)
+			}
+		}
+	}
+}
+
+// explained are the names that a look into the captures has confirmed: the
+// command channels of malware that speak plain HTTP on 443, SSH and TLS that
+// hide on the ports of others, HTTP/2 without TLS, DTLS's neighbours on 443,
+// and the probes of port scanners.
+var explained = []string{
+	"http on the port of tls", "http on the port of dns", "http on the port of smb", "http on the port of ssh",
+	"http2 on the port of http", "http2 on the port of tls", "ssh on the port of tls", "tls on the port of http",
+	"stun on the port of quic", "openvpn on the port of quic",
+	"ipsec on the port of radius",                          // an answer of an amplification attack
+	"snmp on the port of dns", "pop3 on the port of redis", // cases of Suricata and Zeek to test just this
+}
+
+// TestAgainstPorts looks through all captures for conversations whose name is
+// not the one that their port suggests. Those that exist are named here and
+// were looked at; a new one is likely a wrong signature.
+func TestAgainstPorts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 1,500 captures")
+	}
+	named, agree := 0, 0
+	differ, seen := map[string]int{}, map[string]int{}
+	for _, folder := range []string{"conformance", "corpus"} {
+		for _, file := range sharedtest.Captures(t, folder) {
+			for _, c := range sharedtest.Conversations(t, file) {
+				name, port := recognised(c)
+				if name == "" {
+					continue
+				}
+				seen[name]++
+				if port == "" {
+					continue
+				}
+				if named++; name == port {
+					agree++
+					continue
+				}
+				what := fmt.Sprintf("%s on the port of %s", name, port)
+				differ[what]++
+				if !slices.Contains(explained, what) {
+					t.Errorf("%s: %v > %v: %s", file, c.Src, c.Dst, what)
+				}
+			}
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(seen)) {
+		t.Logf("%6d %s", seen[k], k)
+	}
+	for _, k := range slices.Sorted(maps.Keys(differ)) {
+		t.Logf("%6d %s", differ[k], k)
+	}
+	t.Logf("%d of %d named conversations agree with their port", agree, named)
+	if named < 10000 {
+		t.Errorf("%d conversations named, want 10,000", named)
+	}
+}
+
+// recognised returns the name of a conversation and the guess from its port.
+func recognised(c *sharedtest.Conversation) (name, port string) {
+	if c.TCP {
+		return Recognise(weir.TCP, c.Up, c.Down), ByPort(weir.TCP, c.Dst.Port())
+	}
+	var client, server []byte
+	for i, b := range c.Datagrams {
+		if c.FromSrc[i] && client == nil {
+			client = b
+		} else if !c.FromSrc[i] && server == nil {
+			server = b
+		}
+	}
+	return Recognise(weir.UDP, client, server), ByPort(weir.UDP, c.Dst.Port())
+}
+
+func FuzzRecognise(f *testing.F) {
+	for _, c := range cases {
+		f.Add(c.proto == weir.TCP, []byte(c.client), []byte(c.server))
+	}
+	f.Fuzz(func(t *testing.T, tcp bool, client, server []byte) {
+		proto := weir.UDP
+		if tcp {
+			proto = weir.TCP
+		}
+		name := Recognise(proto, client, server)
+		if len(client)+len(server) < 4 && name != "" {
+			t.Errorf("Recognise(%v, %q, %q) = %q from less than four bytes", proto, client, server, name)
+		}
+	})
+}
+
+// TestAllocations: recognising costs no memory.
+func TestAllocations(t *testing.T) {
+	client, server := []byte("GARBAGE of no known kind\r\n"), []byte("220 hello\r\n")
+	if n := testing.AllocsPerRun(100, func() { Recognise(weir.TCP, client, server); Recognise(weir.UDP, client, server) }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkRecognise(b *testing.B) {
+	client, server := []byte("GARBAGE of no known kind\r\n"), []byte("220 hello\r\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		Recognise(weir.TCP, client, server)
+	}
+}
