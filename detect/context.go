@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/weir-nta/weir"
@@ -40,6 +41,7 @@ const (
 // that wants one makes its own and shows it every flow and DNS transaction.
 type Context struct {
 	services *LRU[string, service]
+	ready    map[serviceKey]string // what Service has returned lately
 	ja4      *Prevalence
 	resolved *Resolved
 	hosts    HostSet
@@ -64,6 +66,7 @@ type service struct {
 func NewContext(l Limits) *Context {
 	return &Context{
 		services: NewLRU[string, service](l.Services, serviceFor),
+		ready:    map[serviceKey]string{},
 		ja4:      NewPrevalence(l.Services),
 		resolved: NewResolved(l.Names),
 	}
@@ -95,15 +98,38 @@ func (c *Context) Flow(f *weir.Flow) {
 	}
 }
 
+// A serviceKey is what the name of a service is made of: a name and a port, or
+// address, port and protocol.
+type serviceKey struct {
+	name  string
+	addr  netip.Addr
+	port  uint16
+	proto weir.Proto
+}
+
+// maxNames is how many names of services are kept ready, so that a flow to a
+// known one makes no new string. When there are more, all are made anew.
+const maxNames = 1 << 16
+
 // Service returns the name of what f talks to: as [Service] does, and by the
 // name that its source looked up where the record itself has none.
 func (c *Context) Service(f *weir.Flow) string {
-	if Name(f) == "" {
-		if name, ok := c.resolved.Name(f.Src, f.Dst, f.Start); ok {
-			return fmt.Sprint(name, ":", f.DstPort)
-		}
+	k := serviceKey{name: c.nameOf(f), port: f.DstPort}
+	if k.name == "" {
+		k.addr, k.proto = f.Dst, f.Proto
 	}
-	return Service(f)
+	if s, ok := c.ready[k]; ok {
+		return s
+	}
+	s := addrService(f.Dst, f.DstPort, f.Proto)
+	if k.name != "" {
+		s = k.name + ":" + strconv.Itoa(int(f.DstPort))
+	}
+	if len(c.ready) >= maxNames {
+		clear(c.ready)
+	}
+	c.ready[k] = s
+	return s
 }
 
 func (c *Context) nameOf(f *weir.Flow) string {

@@ -12,18 +12,20 @@ func InAny(a netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// AddRole adds what is known of a source that looks for hosts and services:
-// that it may, that it is its work, or that it is some host of the Internet
-// that nobody answered, of which there are always some.
-func AddRole(s *Score, src netip.Addr, scanners, discovery []netip.Prefix, background bool) {
+// Role returns the log-odds, 0 or below, of what is known of a source that
+// looks for hosts and services, with the reason: that it may, that it is its
+// work, or that it is some host of the Internet that nobody answered, of which
+// there are always some.
+func Role(src netip.Addr, scanners, discovery []netip.Prefix, background bool) (logOdds float64, why string) {
 	switch {
 	case InAny(src, scanners):
-		s.Add("role", -4, "%v is an authorised scanner", src)
+		return -4, "the source is an authorised scanner"
 	case InAny(src, discovery):
-		s.Add("role", -2, "%v looks for hosts as its work (discovery list)", src)
+		return -2, "the source looks for hosts as its work (discovery list)"
 	case background:
-		s.Add("role", -2, "%v is on the Internet, where somebody always scans, and nothing answered it", src)
+		return -2, "the source is on the Internet, where somebody always scans, and nothing answered it"
 	}
+	return 0, ""
 }
 
 // Against returns the reasons of the terms of s that are below zero.

@@ -28,7 +28,10 @@ func (s *Score) L() float64 {
 }
 
 // Value returns the score, between 0 and 1.
-func (s *Score) Value() float64 { return 1 / (1 + math.Exp(-s.L())) }
+func (s *Score) Value() float64 { return Logistic(s.L()) }
+
+// Logistic returns the score of log-odds l.
+func Logistic(l float64) float64 { return 1 / (1 + math.Exp(-l)) }
 
 // The scores from which a finding may be called low, medium and high.
 const (

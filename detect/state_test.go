@@ -353,3 +353,13 @@ func TestContextWithoutDNS(t *testing.T) {
 		t.Errorf("Service = %q, want the name that was looked up", got)
 	}
 }
+
+func TestContextDoesNotAllocate(t *testing.T) {
+	c := NewContext(DefaultLimits)
+	f := weir.Flow{Start: start, End: start, Src: hostN(1), Dst: addr("203.0.113.9"), DstPort: 443, Proto: weir.TCP, Direction: weir.Outbound,
+		TLS: &weir.TLS{SNI: "www.example.net", JA4: "j"}}
+	c.Flow(&f)
+	if n := testing.AllocsPerRun(1000, func() { c.Flow(&f) }); n != 0 {
+		t.Errorf("%v allocations per flow to a known service, want 0", n)
+	}
+}

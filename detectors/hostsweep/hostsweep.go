@@ -123,6 +123,7 @@ type history struct {
 	ports int // that it has tried
 	tried int // pairs of port and host, each counted once a day
 	best  evidence
+	bestL float64 // of best
 }
 
 // evidence is the strongest that there was against a source.
@@ -231,40 +232,57 @@ func (e *evidence) weigh(k *kind, n, threshold int, first time.Time) {
 // judge keeps the strongest evidence against a source and offers it if it says
 // more for a sweep than against.
 func (r *run) judge(src source, h *history, e *evidence) {
-	if e.e < -2 {
-		return // the random walk adds 1.5 and the port 0.5 at most
-	}
-	if score := r.score(src, e); score.L() > 0 && (h.best.kind == nil || score.L() >= r.score(src, &h.best).L() || e.last.Sub(h.best.last) > day) {
-		h.best = *e
+	if l := r.parts(src, e).sum(); l > 0 && (h.best.kind == nil || l >= h.bestL || e.last.Sub(h.best.last) > day) {
+		h.best, h.bestL = *e, l
 	}
 	if h.best.kind == nil {
 		return
 	}
 	h.best.tried = h.tried
-	r.peaks.Offer(src, e.last, float64(h.tried), r.score(src, &h.best).Value() >= detect.ScoreMedium, h.best)
+	r.peaks.Offer(src, e.last, float64(h.tried), detect.Logistic(h.bestL) >= detect.ScoreMedium, h.best)
 }
 
-// score is L = E + C_role of section 5.1.
-func (r *run) score(src source, e *evidence) *detect.Score {
-	s := &detect.Score{}
-	sum := 0.0
-	add := func(name string, x float64, format string, args ...any) {
-		bounded := detect.Clamp(sum+x, -4, 4) - sum // the evidence as a whole is bounded
-		sum += bounded
-		s.Add(name, bounded, format, args...)
-	}
-	add("hosts", e.e, "%d hosts against %d, in logarithms", e.n, e.threshold)
+// parts are those of L = E + C_role of section 5.1. E, all but the role, is
+// bounded: what goes beyond is taken from the part that brings it there.
+type parts struct {
+	hosts, walk, admin, success, role float64
+	why                               string // of the role
+}
+
+func (p *parts) sum() float64 { return p.hosts + p.walk + p.admin + p.success + p.role }
+
+func (r *run) parts(src source, e *evidence) *parts {
+	p := &parts{hosts: detect.Clamp(e.e, -4, 4)}
+	bounded := func(x float64) float64 { return detect.Clamp(p.sum()+x, -4, 4) - p.sum() }
 	if !e.oneWay {
-		add("random walk", detect.Clamp(0.1*(e.walk-detect.WalkDecides), -1, 1.5),
-			"the sequential test of first contacts stands at %.1f; from %.1f on it says scanner", e.walk, detect.WalkDecides)
+		p.walk = bounded(detect.Clamp(0.1*(e.walk-detect.WalkDecides), -1, 1.5))
 	}
 	if slices.Contains(adminPorts, e.port) {
-		add("admin port", 0.5, "port %d is one for administration", e.port)
+		p.admin = bounded(0.5)
 	}
 	if e.successRate() > 0.8 {
-		add("success", -0.5, "%.0f %% of the hosts answered", 100*e.successRate())
+		p.success = bounded(-0.5)
 	}
-	detect.AddRole(s, src.addr, r.Scanners, r.Discovery, e.inbound && e.answered == 0)
+	p.role, p.why = detect.Role(src.addr, r.Scanners, r.Discovery, e.inbound && e.answered == 0)
+	return p
+}
+
+// score is the same, told term by term.
+func (r *run) score(src source, e *evidence) *detect.Score {
+	s, p := &detect.Score{}, r.parts(src, e)
+	s.Add("hosts", p.hosts, "%d hosts against %d, in logarithms", e.n, e.threshold)
+	if !e.oneWay {
+		s.Add("random walk", p.walk, "the sequential test of first contacts stands at %.1f; from %.1f on it says scanner", e.walk, detect.WalkDecides)
+	}
+	if p.admin != 0 {
+		s.Add("admin port", p.admin, "port %d is one for administration", e.port)
+	}
+	if p.success != 0 {
+		s.Add("success", p.success, "%.0f %% of the hosts answered", 100*e.successRate())
+	}
+	if p.role != 0 {
+		s.Add("role", p.role, "%s", p.why)
+	}
 	return s
 }
 

@@ -218,9 +218,8 @@ func (r *run) judge(src source, h *history, e *evidence, f *weir.Flow, named boo
 		h.best = *e
 	}
 	h.best.targets, h.best.tried = h.targets, h.tried
-	score := r.score(src, &h.best)
-	if score.L() > 0 { // at 0, an authorised scanner at its loudest, there is as much against as for
-		r.peaks.Offer(src, f.Start, float64(h.tried), score.Value() >= detect.ScoreMedium, h.best)
+	if l := r.logOdds(src, &h.best); l > 0 { // at 0, an authorised scanner at its loudest, there is as much against as for
+		r.peaks.Offer(src, f.Start, float64(h.tried), detect.Logistic(l) >= detect.ScoreMedium, h.best)
 	}
 }
 
@@ -237,10 +236,22 @@ func (r *run) lost() uint64 {
 		r.reach.Evicted() + r.resolved.Evicted() + r.peaks.Evicted()
 }
 
-// score is L = E + C_role of section 5.1.
+// logOdds is L = E + C_role of section 5.1.
+func (r *run) logOdds(src source, e *evidence) float64 {
+	role, _ := r.role(src, e)
+	return detect.Clamp(e.e, -4, 4) + role
+}
+
+// score is logOdds, told term by term.
 func (r *run) score(src source, e *evidence) *detect.Score {
 	s := &detect.Score{}
 	s.Add(e.kind.id, detect.Clamp(e.e, -4, 4), "%d against %d, in logarithms", e.n, e.threshold)
-	detect.AddRole(s, src.addr, r.Scanners, r.Discovery, e.inbound && e.answered == 0)
+	if role, why := r.role(src, e); role != 0 {
+		s.Add("role", role, "%s", why)
+	}
 	return s
+}
+
+func (r *run) role(src source, e *evidence) (float64, string) {
+	return detect.Role(src.addr, r.Scanners, r.Discovery, e.inbound && e.answered == 0)
 }
