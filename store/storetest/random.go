@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/weir-nta/weir"
+)
+
+// Values come from small pools, so that records and questions meet, and so
+// that the corners are among them: ties, upper case, characters of patterns,
+// other scripts, numbers beyond 53 bits.
+var (
+	poolAddrs = addrs("10.0.0.1", "10.0.0.2", "10.0.1.1", "192.168.1.5", "203.0.113.9", "2001:db8::1", "2001:db8:0:1::2", "fe80::1")
+	poolInts  = []int64{0, 1, 2, 3, 22, 53, 80, 443, 65535}
+	poolBig   = []int64{0, 1, 40, 1000, 1500, 123456, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MaxInt64 - 1}
+	poolDurs  = []time.Duration{0, time.Microsecond, 500 * time.Millisecond, time.Second, 90 * time.Second, 8*time.Hour + 123456*time.Microsecond}
+	poolTexts = []string{
+		"tls", "TLS", "ssh", "www.example.com", "WWW.example.com", "cdn.example.co.uk", "a_b%c\\d", "ünïcode.example", "日本",
+		"10.0.0.1", "203.0.113.9", "2001:db8::1", "x", "quote\"d", "com", "",
+	}
+)
+
+func addrs(texts ...string) []netip.Addr {
+	out := make([]netip.Addr, len(texts))
+	for i, s := range texts {
+		out[i] = netip.MustParseAddr(s)
+	}
+	return out
+}
+
+// randomBatch makes n flows and n DNS transactions, and some oddities, the
+// same for the same seed.
+func randomBatch(seed uint64, n int) *weir.Batch {
+	r := rand.New(rand.NewPCG(seed, 1))
+	b := &weir.Batch{}
+	for range n {
+		b.Add(randomRecord(r, weir.FlowTable))
+		b.Add(randomRecord(r, weir.DNSTransactionTable))
+		if r.IntN(3) == 0 {
+			b.Add(randomRecord(r, weir.OddityTable))
+		}
+	}
+	return b
+}
+
+func randomRecord(r *rand.Rand, table *weir.Table) weir.Record {
+	rec := table.New()
+	tls, http, icmp := r.IntN(2) == 0, r.IntN(4) == 0, r.IntN(6) == 0
+	for i := range table.Columns {
+		c := &table.Columns[i]
+		absent := group(c.Name, "tls.") && !tls || group(c.Name, "http.") && !http || group(c.Name, "icmp.") && !icmp
+		if c.Computed || absent || c.Name != "ts" && r.IntN(4) == 0 {
+			continue
+		}
+		v := randomValue(r, c)
+		if c.List {
+			list := make([]any, r.IntN(4))
+			for j := range list {
+				list[j] = randomValue(r, c)
+			}
+			v = list
+		}
+		if err := rec.Set(i, v); err != nil {
+			panic(fmt.Sprintf("set %s of %s to %v: %v", c.Name, table.Name, v, err)) // the pools are wrong
+		}
+	}
+	return rec
+}
+
+func group(name, prefix string) bool {
+	return len(name) > len(prefix) && name[:len(prefix)] == prefix
+}
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+func randomValue(r *rand.Rand, c *weir.Column) any {
+	switch {
+	case c.Name == "flags.up" || c.Name == "flags.down":
+		return pick(r, []string{"S", "SA", "SAPF", "R"})
+	case c.Enum != nil:
+		if c.Name == "proto" {
+			return pick(r, []string{"tcp", "udp", "icmp", "igmp"})
+		}
+		return pick(r, c.Enum[1:])
+	case c.Type == weir.Int && (c.Unit != "" || c.Name == "count"):
+		if r.IntN(8) == 0 {
+			return pick(r, poolBig)
+		}
+		return int64(r.IntN(5000))
+	}
+	switch c.Type {
+	case weir.Int:
+		n := pick(r, poolInts)
+		if c.Name == "icmp.type" || c.Name == "icmp.code" {
+			n &= 0xff
+		}
+		return n
+	case weir.Bool:
+		return r.IntN(2) == 0
+	case weir.Addr:
+		return pick(r, poolAddrs)
+	case weir.Time:
+		t := epoch.Add(time.Duration(r.IntN(48*4)) * 15 * time.Minute)
+		if r.IntN(2) == 0 {
+			t = t.Add(time.Duration(r.IntN(1e6)) * time.Microsecond)
+		}
+		return t
+	case weir.Duration:
+		return pick(r, poolDurs).Seconds()
+	case weir.Float:
+		return r.Float64()
+	}
+	return pick(r, poolTexts)
+}
