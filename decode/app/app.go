@@ -59,6 +59,7 @@ var streams = []signature{
 	{name: "ssh", client: begins("SSH-2.0-", "SSH-1."), server: begins("SSH-2.0-", "SSH-1.")},             // RFC 4253, 4.2
 	{name: "rfb", client: rfb, server: rfb},                                                               // RFC 6143, 7.1.1
 	{name: "smb", client: smb, server: smb},
+	{name: "dce_rpc", client: dceRPC, server: dceRPC},
 	{name: "rdp", client: rdp},
 	{name: "s7comm", client: s7, server: s7},
 	{name: "ftp", both: ftp},
@@ -173,6 +174,16 @@ func smb(b []byte) bool {
 	}
 	magic := b[4]
 	return string(b[5:8]) == "SMB" && (magic == 0xff || magic == 0xfe || magic == 0xfd || magic == 0xfc)
+}
+
+// dceRPC matches a bind or its acceptance, in one fragment of version 5.0 with
+// little-endian integers (C706, 12.6.4.3 and 12.6.4.4).
+func dceRPC(b []byte) bool {
+	const bind, bindAck, oneFragment = 11, 12, 3
+	if len(b) < 24 || b[0] != 5 || b[1] != 0 || b[2] != bind && b[2] != bindAck || b[3]&oneFragment != oneFragment {
+		return false
+	}
+	return string(b[4:8]) == "\x10\x00\x00\x00" && binary.LittleEndian.Uint16(b[8:]) >= 24
 }
 
 // rdp matches a connection request of X.224 in a TPKT with the cookie, the

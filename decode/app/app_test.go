@@ -25,6 +25,8 @@ var cases = []struct {
 	{"rfb", weir.TCP, "", "RFB 003.008\n"},
 	{"smb", weir.TCP, "\x00\x00\x00\x54\xfeSMB\x40\x00", ""},
 	{"rdp", weir.TCP, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00", ""},
+	{"dce_rpc", weir.TCP, "\x05\x00\x0b\x03\x10\x00\x00\x00\x48\x00\x00\x00\x01\x00\x00\x00\xb8\x10\xb8\x10\x00\x00\x00\x00", ""},
+	{"s7comm", weir.TCP, "\x03\x00\x00\x0b\x06\xe0\x00\x00\x00\x01\x00\x03\x00\x00\x19\x02\xf0\x80\x32\x01\x00\x00", ""},
 	{"ftp", weir.TCP, "USER bob\r\n", "220 ready\r\n"},
 	{"smtp", weir.TCP, "EHLO a\r\n", "220 ready\r\n"},
 	{"pop3", weir.TCP, "USER bob\r\n", "+OK ready\r\n"},
@@ -67,6 +69,18 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+func TestByPort(t *testing.T) {
+	for _, c := range []struct {
+		proto weir.Proto
+		port  uint16
+		want  string
+	}{{weir.TCP, 443, "tls"}, {weir.UDP, 443, "quic"}, {weir.UDP, 53, "dns"}, {weir.TCP, 40000, ""}, {weir.SCTP, 80, ""}} {
+		if got := ByPort(c.proto, c.port); got != c.want {
+			t.Errorf("ByPort(%v, %d) = %q, want %q", c.proto, c.port, got, c.want)
+		}
+	}
+}
+
 // explained are the names that a look into the captures has confirmed: the
 // command channels of malware that speak plain HTTP on 443, SSH and TLS that
 // hide on the ports of others, HTTP/2 without TLS, DTLS's neighbours on 443,
@@ -74,7 +88,7 @@ func TestNothing(t *testing.T) {
 var explained = []string{
 	"http on the port of tls", "http on the port of dns", "http on the port of smb", "http on the port of ssh",
 	"http2 on the port of http", "http2 on the port of tls", "ssh on the port of tls", "tls on the port of http",
-	"stun on the port of quic", "openvpn on the port of quic",
+	"stun on the port of quic", "openvpn on the port of quic", "dce_rpc on the port of smb",
 	"ipsec on the port of radius",                          // an answer of an amplification attack
 	"snmp on the port of dns", "pop3 on the port of redis", // cases of Suricata and Zeek to test just this
 }
