@@ -40,7 +40,9 @@ func (g *generator) hand(until time.Time, yield func(*weir.Batch) bool) bool {
 	slices.SortStableFunc(g.dns, func(a, b weir.DNSTransaction) int { return a.Time.Compare(b.Time) })
 	flows := before(g.flows, until, func(f weir.Flow) time.Time { return f.End })
 	dns := before(g.dns, until, func(d weir.DNSTransaction) time.Time { return d.Time })
-	g.flows, g.dns = g.flows[len(flows):], g.dns[len(dns):]
+	// What is left begins the next day, in memory of its own.
+	g.flows = append(make([]weir.Flow, 0, len(g.flows)), g.flows[len(flows):]...)
+	g.dns = append(make([]weir.DNSTransaction, 0, len(g.dns)), g.dns[len(dns):]...)
 	for len(flows)+len(dns) > 0 {
 		b := &weir.Batch{}
 		flows, dns = fill(b, flows, dns)
@@ -57,17 +59,19 @@ func before[R any](list []R, until time.Time, at func(R) time.Time) []R {
 	return list[:n]
 }
 
-// fill moves records from the sorted lists to b, in the order of their times,
-// and returns the rest.
+// fill gives b the first records of the sorted lists, in the order of their
+// times, and returns the rest. Nothing is copied: what b has been given is not
+// touched again.
 func fill(b *weir.Batch, flows []weir.Flow, dns []weir.DNSTransaction) ([]weir.Flow, []weir.DNSTransaction) {
 	var end time.Time
-	for len(flows)+len(dns) > 0 && b.Len() < batchRecords {
-		first := len(dns) > 0 && (len(flows) == 0 || !dns[0].Time.After(flows[0].End))
+	f, d := 0, 0
+	for f+d < batchRecords && (f < len(flows) || d < len(dns)) {
+		asked := f == len(flows) || d < len(dns) && !dns[d].Time.After(flows[f].End)
 		var t time.Time
-		if first {
-			t = dns[0].Time
+		if asked {
+			t = dns[d].Time
 		} else {
-			t = flows[0].End
+			t = flows[f].End
 		}
 		if end.IsZero() {
 			end = t.Truncate(batchSpan).Add(batchSpan)
@@ -76,11 +80,12 @@ func fill(b *weir.Batch, flows []weir.Flow, dns []weir.DNSTransaction) ([]weir.F
 			break
 		}
 		b.Through = t
-		if first {
-			b.DNS, dns = append(b.DNS, dns[0]), dns[1:]
+		if asked {
+			d++
 		} else {
-			b.Flows, flows = append(b.Flows, flows[0]), flows[1:]
+			f++
 		}
 	}
-	return flows, dns
+	b.Flows, b.DNS = flows[:f:f], dns[:d:d]
+	return flows[f:], dns[d:]
 }

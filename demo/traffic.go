@@ -70,21 +70,26 @@ type turn struct {
 	size int // of a segment
 }
 
-func (t turn) segments() int { return (t.n + t.size - 1) / t.size }
+func (t turn) segments() int {
+	if t.n == 0 {
+		return 0
+	}
+	return (t.n + t.size - 1) / t.size
+}
 
 // turns returns what is said in t, turn by turn; hs is its TLS handshake, nil
 // if there is none. It enlarges t's payload to what the handshake takes.
-func (t *talk) turns(hs *handshake) []turn {
+func (t *talk) turns(hs *handshake) [6]turn {
 	size := segment
 	if t.chunk > 0 {
 		size = t.chunk
 	}
 	if hs == nil {
-		return []turn{{true, t.up, size}, {false, t.down, size}}
+		return [6]turn{{true, t.up, size}, {false, t.down, size}}
 	}
 	up, down := hs.hello+hs.clientEnd, hs.flight+hs.serverEnd
 	t.up, t.down = max(t.up, up+minRecord), max(t.down, down+minRecord)
-	return []turn{
+	return [6]turn{
 		{true, hs.hello, segment}, {false, hs.flight, segment}, {true, hs.clientEnd, segment}, {false, hs.serverEnd, segment},
 		{true, t.up - up, size}, {false, t.down - down, size},
 	}
