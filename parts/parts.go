@@ -5,6 +5,7 @@ package parts
 import (
 	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/detectors/beacon"
+	"github.com/weir-nta/weir/detectors/dnstunnel"
 	"github.com/weir-nta/weir/detectors/hostsweep"
 	"github.com/weir-nta/weir/detectors/longconn"
 	"github.com/weir-nta/weir/detectors/portscan"
@@ -13,6 +14,7 @@ import (
 // Detectors are all detectors, by name.
 var Detectors = []*detect.Detector{
 	beacon.Detector,
+	dnstunnel.Detector,
 	hostsweep.Detector,
 	longconn.Detector,
 	portscan.Detector,
