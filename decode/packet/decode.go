@@ -173,6 +173,9 @@ func (d *Decoder) etherType(p *Packet, ether uint16, b []byte) error {
 			if ether >= etherMinimum {
 				return ErrNotIP
 			}
+			if len(b) > 0 && b[0] != 0xaa { // LLC of spanning tree and others, which may be short
+				return ErrNotIP
+			}
 			if len(b) < 8 {
 				return ErrShort
 			}

@@ -48,10 +48,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte) error {
 		return nil
 	}
 	if p.Proto == weir.AH {
-		var err error
-		if b, n, err = d.authentication(p, b, n); err != nil {
-			return err
-		}
+		b, n = d.authentication(p, b, n)
 	}
 	return d.upper(p, b, n, fragment&0x2000 != 0, id)
 }
@@ -130,22 +127,17 @@ func (d *Decoder) extensions(p *Packet, b []byte, n int) error {
 }
 
 // authentication takes authentication headers (RFC 4302) off an IPv4 packet.
-func (d *Decoder) authentication(p *Packet, b []byte, n int) ([]byte, int, error) {
-	for p.Proto == weir.AH {
-		if len(b) < 2 {
-			return nil, 0, ErrShort
-		}
+// One that is not whole stays on, as a protocol of its own.
+func (d *Decoder) authentication(p *Packet, b []byte, n int) ([]byte, int) {
+	for p.Proto == weir.AH && len(b) >= 2 {
 		size := (int(b[1]) + 2) * 4
-		if size > n {
-			return nil, 0, ErrHeader
-		}
 		if size > len(b) {
-			return nil, 0, ErrShort
+			break
 		}
 		p.Proto = weir.Proto(b[0])
 		b, n = b[size:], n-size
 	}
-	return b, n, nil
+	return b, n
 }
 
 // upper reads what the IP headers lead to. First says that more fragments

@@ -10,8 +10,13 @@ import (
 const udpLite weir.Proto = 136
 
 // transport reads the header of the transport protocol: b is what was captured
-// of n bytes. A protocol without one here keeps all n as its payload.
+// of n bytes. A protocol without one here keeps all n as its payload. An IP
+// packet with nothing in it is one of its protocol, without ports: scans for
+// protocols send them.
 func (d *Decoder) transport(p *Packet, b []byte, n int) error {
+	if n == 0 {
+		return nil
+	}
 	switch p.Proto {
 	case weir.TCP:
 		return d.tcp(p, b, n)
