@@ -49,7 +49,9 @@ func testAnswers(t *testing.T, s Suite) {
 		case strings.HasPrefix(line, "ask "):
 			text := strings.TrimPrefix(line, "ask ")
 			q := mustParse(t, text)
-			rows := inAnyOrder(q, rowTexts(ask(t, st, text)))
+			answer := ask(t, st, text)
+			round(q, answer)
+			rows := inAnyOrder(q, rowTexts(answer))
 			want := inAnyOrder(q, trimmed(block))
 			if d := cmp.Diff(want, rows); d != "" && *update == "" {
 				t.Errorf("%s (-want +got):\n%s", line, d)

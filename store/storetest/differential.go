@@ -74,8 +74,9 @@ func some(rows []string, i int) string {
 	return strings.Join(rows[i:min(len(rows), i+3)], "\n      ")
 }
 
-// round cuts the digits of stdev and entropy in which stores may differ. No
-// generated question computes with them further: their names keep them out.
+// round cuts the digits of stdev and entropy in which stores may differ: those
+// of columns whose names begin with "inexact". No generated question computes
+// with such columns further.
 func round(q *query.Query, rows []query.Row) {
 	for i, c := range q.Columns {
 		if !strings.HasPrefix(c.Name, "inexact") {
