@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/weir-nta/weir/store"
@@ -37,8 +38,7 @@ func fromMicros(t int64) time.Time {
 	return time.UnixMicro(t).UTC()
 }
 
-// Size returns the bytes that the files of the records take; in memory, those
-// that their tables take.
+// Size returns the bytes that the files of the records take.
 func (s *Store) Size(ctx context.Context) (int64, error) {
 	if err := s.Flush(ctx); err != nil {
 		return 0, err
@@ -60,9 +60,6 @@ func (g *segments) size() (total int64, err error) {
 }
 
 func (g *segments) sizeOf(seg *segment) (size int64, err error) {
-	if g.dir == "" {
-		return g.admin.number(context.Background(), "SELECT CAST(used_blocks * block_size AS BIGINT) FROM pragma_database_size() WHERE database_name = ?", seg.name)
-	}
 	for _, suffix := range []string{"", ".wal"} {
 		info, err := os.Stat(g.path(seg.id) + suffix)
 		switch {
@@ -95,7 +92,7 @@ func (s *Store) Retain(ctx context.Context, before time.Time, maxBytes int64) (d
 	if !before.IsZero() {
 		limit = before.UnixMicro()
 	}
-	for i := 0; i < len(g.list); i++ {
+	for i := len(g.list) - 1; i >= 0; i-- {
 		if err := ctx.Err(); err != nil {
 			return deleted, err
 		}
@@ -116,11 +113,17 @@ func (s *Store) cut(i int, limit int64) (deleted int64, err error) {
 	if !seg.bounds.ended.any || seg.bounds.ended.first >= limit {
 		return 0, nil
 	}
-	deleted = seg.rows
+	if seg.bounds.ended.last < limit && i < len(g.list)-1 {
+		if err := g.admin.exec(fmt.Sprintf("DELETE FROM segment WHERE id = %d", seg.id)); err != nil {
+			return 0, err
+		}
+		g.list = slices.Delete(g.list, i, i+1)
+		return seg.rows, g.remove(seg)
+	}
 	if err := s.rewrite(i, limit); err != nil {
 		return 0, err
 	}
-	return deleted - g.list[i].rows, nil
+	return seg.rows - g.list[i].rows, nil
 }
 
 // shrink deletes the oldest records until all files take no more than maxBytes.
@@ -241,9 +244,6 @@ func (g *segments) remove(seg *segment) error {
 	if seg.attached {
 		err = g.admin.exec("DETACH " + seg.name)
 		seg.attached = false
-	}
-	if g.dir == "" {
-		return err
 	}
 	for _, suffix := range []string{"", ".wal"} {
 		if e := os.Remove(g.path(seg.id) + suffix); e != nil && !errors.Is(e, os.ErrNotExist) {

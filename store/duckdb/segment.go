@@ -39,7 +39,7 @@ type segment struct {
 // The last one is written to.
 type segments struct {
 	sync.Mutex
-	dir   string // empty: in memory
+	dir   string
 	admin *conn
 	list  []*segment
 	clock int64
@@ -100,7 +100,7 @@ func (b *bounds) add(ts, end time.Time) {
 	t := micros(ts)
 	b.all.add(t)
 	b.records.add(t)
-	b.ended.add(max(t, micros(end)))
+	b.ended.add(micros(end))
 }
 
 // noTime stands for a missing time. SQL cannot spell the number below it.
@@ -171,18 +171,12 @@ func (g *segments) checkVersion() error {
 
 // path returns where the file of a segment is.
 func (g *segments) path(id int64) string {
-	if g.dir == "" {
-		return ":memory:"
-	}
 	return filepath.Join(g.dir, fmt.Sprintf("records-%06d.duckdb", id))
 }
 
 // removeOrphans deletes files of segments that are not listed: those of a
 // segment that was not listed yet, or listed no more, when the process died.
 func (g *segments) removeOrphans() error {
-	if g.dir == "" {
-		return nil
-	}
 	listed := map[string]bool{}
 	for _, seg := range g.list {
 		listed[filepath.Base(g.path(seg.id))] = true
@@ -263,7 +257,7 @@ func (g *segments) measure(seg *segment) error {
 // number for one without a time.
 func ended(t *weir.Table) string {
 	if t == weir.FlowTable {
-		return fmt.Sprintf(`greatest(coalesce(epoch_us(ts), %[1]d), coalesce(epoch_us("end"), %[1]d))`, int64(noTime))
+		return fmt.Sprintf(`coalesce(epoch_us("end"), %d)`, int64(noTime))
 	}
 	return fmt.Sprintf("coalesce(epoch_us(ts), %d)", int64(noTime))
 }
@@ -381,7 +375,7 @@ func (s *Store) sealIfFull() error {
 	defer g.Unlock()
 	seg := g.list[len(g.list)-1]
 	newDay := day(seg.bounds.all.last) > day(seg.bounds.all.first)
-	if g.dir == "" || seg.rows < s.config.maxRows && (seg.rows < s.config.sealRows || !newDay) {
+	if seg.rows < s.config.maxRows && (seg.rows < s.config.sealRows || !newDay) {
 		return nil
 	}
 	if err := g.admin.exec("CHECKPOINT " + seg.name); err != nil {
@@ -415,8 +409,6 @@ func (s span) sql(t int64) string {
 	}
 	return fmt.Sprint(t)
 }
-
-func (s *Store) recover() error { return s.writer.exec("ROLLBACK") }
 
 // acquire opens the segments that may have records of the window, from the
 // first time to before the second, and keeps them open until release is

@@ -26,7 +26,6 @@ import (
 // Config says where a store is and what it may use.
 type Config struct {
 	// Dir is the folder of the store, which is made where it does not exist.
-	// Without one the records are kept in memory alone.
 	Dir string
 	// MemoryLimit bounds, in bytes, what the database takes for its cache,
 	// questions and records not yet written; questions that need more go to
@@ -93,21 +92,18 @@ func Open(c Config) (*Store, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	if c.Dir != "" {
-		dir, err := filepath.Abs(c.Dir)
-		if err != nil {
-			return nil, err
-		}
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return nil, err
-		}
-		if dir, err = filepath.EvalSymlinks(dir); err != nil {
-			return nil, err
-		}
-		c.Dir = dir
-		if !claim(dir) {
-			return nil, fmt.Errorf("%s: %w by this process", dir, ErrInUse)
-		}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	if c.Dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, err
+	}
+	if !claim(c.Dir) {
+		return nil, fmt.Errorf("%s: %w by this process", c.Dir, ErrInUse)
 	}
 	s := &Store{config: c, idle: make(chan *conn, 8)}
 	if err := s.start(); err != nil {
@@ -119,6 +115,9 @@ func Open(c Config) (*Store, error) {
 }
 
 func (c *Config) check() error {
+	if c.Dir == "" {
+		return errors.New("dir: got none, want the folder of the store")
+	}
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = defaultMemory
 	}
@@ -160,11 +159,7 @@ func release(dir string) {
 
 // start opens the database and the segments.
 func (s *Store) start() (err error) {
-	path := ":memory:"
-	if s.config.Dir != "" {
-		path = filepath.Join(s.config.Dir, "weir.duckdb")
-	}
-	if s.db, err = openDatabase(path, s.settings()); err != nil {
+	if s.db, err = openDatabase(filepath.Join(s.config.Dir, "weir.duckdb"), s.settings()); err != nil {
 		if strings.Contains(err.Error(), "Could not set lock") {
 			return fmt.Errorf("%w by another process (%s)", ErrInUse, firstLine(err))
 		}
@@ -177,17 +172,14 @@ func (s *Store) start() (err error) {
 }
 
 func (s *Store) settings() map[string]string {
-	m := map[string]string{
+	return map[string]string{
 		"threads":                      "1", // while nobody asks: see reader
 		"memory_limit":                 fmt.Sprintf("%dB", s.config.MemoryLimit),
+		"temp_directory":               filepath.Join(s.config.Dir, "tmp"),
 		"autoinstall_known_extensions": "false",
 		"autoload_known_extensions":    "false",
 		"preserve_insertion_order":     "false",
 	}
-	if s.config.Dir != "" {
-		m["temp_directory"] = filepath.Join(s.config.Dir, "tmp")
-	}
-	return m
 }
 
 // stop lets go of the database.

@@ -178,7 +178,7 @@ var questions = []string{
 	`from dns answer = "a.example"`, `from dns answer != "a.example"`, `from dns answer not in ("a.example", "b.example")`, `from dns answer ~ /^a/`, `from dns not answer ~ /^a/`, `from dns ttl > 60`, `from dns ttl between 2 and 61`, `from dns ttl != 300`, `from dns has answer`,
 	`from dns stats values(answer), dcount(answer), values(ttl), n = count() by qtype`, `from dns stats count() by answer`, `from dns extend n = len(answer) | stats count() by n`, `from dns sort answer, ttl | head 30`, `from dns rcode != "NOERROR"`, `from dns rtt > 5ms`,
 	`dst.ip in (from dns has answer | select answer)`, `src.ip in (from dns domain = "example.net" | select src.ip)`, `(src.ip, dst.port) not in (from conn app = tls | select src.ip, dst.port)`, `dst.port in (from dns | stats n = count() by id | select id)`,
-	`from finding severity >= high`, `from finding score > 0.5 | sort -score`, `from finding against contains "QUOTED"`, `from finding stats avg(score), stdev(score), max(severity) by certainty`, `from oddity stats sum(count), max(detail) by name`,
+	`from finding severity >= high`, `from finding score > 0.5 | sort -score`, `from finding against contains "QUOTED"`, `from finding stats avg(score), max(severity) by certainty`, `from oddity stats sum(count), max(detail) by name`,
 	`stats n = count() by ongoing, app.guessed | sort n`, `extend x = bytes.up * bytes.down | where missing x | stats count()`, `where bytes.up > 10 and (app = dns or app = tls) and not dst.port = 53 | stats count() by app`,
 }
 

@@ -369,7 +369,12 @@ func (t *translator) ordered(op query.Op, x, y value) string {
 	case query.NE:
 		return fmt.Sprintf("(%s IS DISTINCT FROM %s OR %s IS DISTINCT FROM %s)", x.sql[1], y.sql[1], x.sql[0], y.sql[0])
 	}
-	return fmt.Sprintf("(%s %s %s)", addrKey(x), sqlOps[op], addrKey(y))
+	// IPv4 before IPv6, then by size. Structures would say the same, but not all
+	// that the optimizer makes of their comparisons can be run.
+	strict := strings.TrimSuffix(sqlOps[op], "=")
+	fx, fy := isIPv6(x), isIPv6(y)
+	return fmt.Sprintf("((%[1]s) %[7]s (%[2]s) OR (%[1]s) = (%[2]s) AND (%[3]s %[7]s %[4]s OR %[3]s = %[4]s AND %[5]s %[8]s %[6]s))",
+		fx, fy, x.sql[0], y.sql[0], x.sql[1], y.sql[1], strict, sqlOps[op])
 }
 
 // addrKey is what addresses are ordered by: IPv4 before IPv6.

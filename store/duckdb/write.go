@@ -180,5 +180,6 @@ func (s *Store) commit() error {
 // abandon drops what was appended since the last commit, because of err.
 func (s *Store) abandon(err error) error {
 	s.pending.drop()
-	return errors.Join(err, s.recover())
+	_ = s.writer.exec("ROLLBACK") // which a COMMIT that failed has done already
+	return err
 }
