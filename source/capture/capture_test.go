@@ -19,6 +19,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/meter"
 	"github.com/weir-nta/weir/source"
+	"github.com/weir-nta/weir/source/sourcetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -65,6 +66,12 @@ func run(ctx context.Context, s *Source) (flows []string, err error) {
 	})
 	slices.Sort(flows)
 	return flows, err
+}
+
+func TestSuite(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"1": oneFlow(1, 9000), "2": oneFlow(2, 3)})
+	sourcetest.Run(t, func(t *testing.T) source.Source { return newSource(t, Config{Inputs: []string{dir}}) })
 }
 
 func TestRunFiles(t *testing.T) {
@@ -161,11 +168,11 @@ func TestRunDamaged(t *testing.T) {
 	dir := t.TempDir()
 	cut := oneFlow(2, 3)
 	write(t, dir, map[string][]byte{
-		"text": []byte("Dear reader,"), "empty": nil, "good": oneFlow(1, 2),
-		"cut": cut[:len(cut)-1], "cut.gz": gzipped(t, oneFlow(3, 2))[:60], "last": oneFlow(4, 1),
+		"notes.txt": []byte("Dear reader,"), "empty.pcap": nil, "good": oneFlow(1, 2),
+		"cut.pcap": cut[:len(cut)-1], "cut.gz": gzipped(t, oneFlow(3, 2))[:60], "last": oneFlow(4, 1),
 	})
 	var inputs []string
-	for _, name := range []string{"text", "empty", "good", "cut", "cut.gz", "last"} {
+	for _, name := range []string{"cut.pcap", "cut.gz", "good", "notes.txt", "empty.pcap", "last"} {
 		inputs = append(inputs, filepath.Join(dir, name))
 	}
 	s := newSource(t, Config{Inputs: inputs})
@@ -173,12 +180,16 @@ func TestRunDamaged(t *testing.T) {
 	if want := []string{"192.0.2.1 2", "192.0.2.2 2", "192.0.2.4 1"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	want := strings.ReplaceAll(`DIR/text: not a capture: it looks like text: "Dear reader,"
-DIR/empty: empty file
-DIR/cut: damaged at byte 146, after 2 packets: the input ends within a packet: 60 of 61 bytes are there
-DIR/cut.gz: damaged at byte 24, after 0 packets: the gzip data end early: unexpected EOF`, "DIR", dir)
-	if err == nil || err.Error() != want {
+	const want = `cut.pcap: damaged at byte 146, after 2 packets: the input ends within a packet: 60 of 61 bytes are there
+cut.gz: damaged at byte 24, after 0 packets: the gzip data end early: unexpected EOF
+notes.txt: not a capture: it looks like text: "Dear reader,"
+empty.pcap: empty file`
+	if err == nil || strings.ReplaceAll(err.Error(), dir+"/", "") != want {
 		t.Errorf("error\n%v\nwant\n%s", err, want)
+	}
+	readme, rerr := os.ReadFile("README.md")
+	if indented := "    " + strings.ReplaceAll(want, "\n", "\n    "); rerr != nil || !strings.Contains(string(readme), indented) {
+		t.Errorf("README.md (%v) does not show these messages", rerr)
 	}
 	var damaged *source.DamagedError
 	if !errors.As(err, &damaged) {
