@@ -146,6 +146,9 @@ func (c *checker) compareOne(at Span, op Op, x Expr, t term) Pred {
 	if f, ok := t.(*fieldTerm); ok { // of a count_if, or of a comparison turned round
 		t = &wordTerm{f.Span, f.name}
 	}
+	if !c.isValue(x) {
+		return nil
+	}
 	y := c.value(x, t)
 	if y == nil {
 		return nil
@@ -161,14 +164,21 @@ func (c *checker) compareOne(at Span, op Op, x Expr, t term) Pred {
 	return &Compare{at, op, x, y}
 }
 
+// isValue reports an x that cannot be compared with anything.
+func (c *checker) isValue(x Expr) bool {
+	switch of := x.Column(); {
+	case of.Fields != nil:
+		c.fail(x.At(), partsFix(of), "%s is a record: compare one of its parts", exprName(x))
+		return false
+	case of.Type == weir.JSON:
+		c.fail(x.At(), "has "+of.Name, "%s is JSON and cannot be compared", exprName(x))
+		return false
+	}
+	return true
+}
+
 func (c *checker) canCompare(at Span, op Op, x Expr, a, b Column) bool {
 	switch {
-	case a.Fields != nil:
-		c.fail(x.At(), partsFix(x.Column()), "%s is a record: compare one of its parts", exprName(x))
-		return false
-	case a.Type == weir.JSON:
-		c.fail(x.At(), "has "+x.Column().Name, "%s is JSON and cannot be compared", exprName(x))
-		return false
 	case op == EQ || op == NE:
 		return true
 	case a.Type == weir.Bool:
@@ -236,6 +246,9 @@ func (c *checker) textOf(x Expr) Expr {
 }
 
 func (c *checker) between(n *betweenCond, x Expr) Pred {
+	if !c.isValue(x) {
+		return nil
+	}
 	lo, hi := c.value(x, n.lo), c.value(x, n.hi)
 	if lo == nil || hi == nil {
 		return nil
@@ -267,11 +280,10 @@ func (c *checker) in(n *inCond) Pred {
 // inItems makes an In of the items, or two where x is text and networks are
 // among them.
 func (c *checker) inItems(n *inCond, x Expr) Pred {
-	of := x.Column()
-	if of.Fields != nil || of.Type == weir.JSON {
-		c.canCompare(n.Span, EQ, x, of, of)
+	if !c.isValue(x) {
 		return nil
 	}
+	of := x.Column()
 	in := &In{Span: n.Span, Xs: []Expr{x}}
 	bad := false
 	for _, t := range n.items {

@@ -301,13 +301,14 @@ func (c *checker) value(x Expr, t term) Expr {
 	case *litTerm:
 		return c.literal(x, t)
 	case *wordTerm:
-		of := x.Column()
-		if of.Enum == nil || c.enum(of, t.name) == "" {
-			if l, ok := c.word(t).(*Lit); !ok || l.Of.Type == of.Type && of.Enum == nil {
-				return c.word(t)
-			}
+		if c.enum(x.Column(), t.name) != "" {
+			return c.text(x, t.Span, t.name)
 		}
-		return c.text(x, t.Span, t.name)
+		e := c.word(t)
+		if l, ok := e.(*Lit); ok && l.Of.Type != x.Column().Type || ok && l.Of.Type == weir.String {
+			return c.text(x, t.Span, t.name)
+		}
+		return c.comparable(x, e)
 	}
 	e := c.expr(t)
 	if e == nil {
@@ -373,8 +374,11 @@ func fits(of Column, t *litTerm, l Column) bool {
 }
 
 func kindName(t *litTerm) string {
-	if t.kind == tSize {
+	switch t.kind {
+	case tSize:
 		return "a size"
+	case tCIDR:
+		return "a network"
 	}
 	return typeName((&checker{}).lit(t).Column())
 }

@@ -61,10 +61,10 @@ func (d Diagnostic) Render(heading, text string) string {
 	}
 	before, after := "", ""
 	if pos-begin > maxLine {
-		begin, before = runeStart(text, pos-maxLine), "…"
+		begin, before = max(begin, runeStart(text, pos-maxLine)), "…"
 	}
 	if end-pos > maxLine {
-		end, after = runeStart(text, pos+maxLine), "…"
+		end, after = max(pos, runeStart(text, pos+maxLine)), "…"
 	}
 	marked := text[pos:min(max(pos, pos+d.Len), end)]
 	show := func(s string) string {
@@ -87,6 +87,7 @@ func (d Diagnostic) Render(heading, text string) string {
 	return b.String()
 }
 
+// runeStart returns the begin of the character at i. The text need not be UTF-8.
 func runeStart(s string, i int) int {
 	for i > 0 && !utf8.RuneStart(s[i]) {
 		i--

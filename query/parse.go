@@ -564,6 +564,10 @@ func (p *parser) operatorFix(x term, t token) string {
 	switch {
 	case t.kind >= tTime && t.kind <= tNumber || t.kind == tString:
 		return name + " = " + t.text
+	case services[name] != 0 || name == "icmp":
+		return "app = " + name
+	case name == "tcp" || name == "udp":
+		return "proto = " + name
 	case closest(name, stageNames) != "":
 		return "did you mean the stage " + closest(name, stageNames) + "?"
 	}
