@@ -175,6 +175,7 @@ func (m *Meter) end(i uint32, f *flow, why reason) {
 		m.unschedule(f)
 	}
 	m.loseQueries(f)
+	m.lastWord(f)
 	m.record(f, why)
 	for e := range f.s {
 		m.release(&f.s[e])

@@ -296,6 +296,7 @@ func (m *Meter) giveUp(f *flow, end uint8) {
 	s := &f.s[end]
 	s.done = true
 	m.count.HeadsGivenUp++
+	m.lastWord(f)
 	m.release(s)
 	if f.kind == unknown && f.s[end^1].done {
 		f.kind = isSilent
@@ -398,6 +399,19 @@ func (m *Meter) other(f *flow, end uint8, b []byte) {
 	}
 }
 
+// lastWord names a connection of which no more is to come by what there is: a
+// reader that waited for the rest of its message has only said "perhaps".
+func (m *Meter) lastWord(f *flow) {
+	client, server := m.shown(f, f.orig), m.shown(f, f.orig^1)
+	if f.kind != unknown || client == nil && server == nil {
+		return
+	}
+	if name := app.Recognise(f.key.proto, client, server); name != "" {
+		f.kind, f.app = isOther, name
+	}
+}
+
+// shown returns what is kept of a direction, in order from its beginning.
 func (m *Meter) shown(f *flow, end uint8) []byte {
 	h := f.s[end].head
 	if h == nil {

@@ -174,13 +174,17 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	}
 }
 
-// The next record is made in place, in the batch: a copy of a Flow costs as
-// much as the rest of its making.
-
+// nextFlow returns the next record of the batch, to be made in place: a copy
+// of a Flow costs as much as the rest of its making.
 func (m *Meter) nextFlow() *weir.Flow {
 	m.fill()
-	m.batch.Flows = append(m.batch.Flows, weir.Flow{})
-	return &m.batch.Flows[len(m.batch.Flows)-1]
+	b := m.batch
+	if n := len(b.Flows); n < cap(b.Flows) {
+		b.Flows = b.Flows[:n+1] // zero: no batch is used twice
+	} else {
+		b.Flows = append(b.Flows, weir.Flow{})
+	}
+	return &b.Flows[len(b.Flows)-1]
 }
 
 // fill hands on the batch if it is full.
@@ -205,8 +209,8 @@ func (m *Meter) flush(through int64) {
 		m.err = m.emit(b)
 	}
 	// The next batch is likely to be like this one.
-	m.batch.Flows = make([]weir.Flow, 0, min(flows+flows/8, m.config.BatchRecords))
-	m.batch.DNS = make([]weir.DNSTransaction, 0, min(queries+queries/8, m.config.BatchRecords))
+	m.batch.Flows = make([]weir.Flow, 0, min(flows+flows/4, m.config.BatchRecords))
+	m.batch.DNS = make([]weir.DNSTransaction, 0, min(queries+queries/4, m.config.BatchRecords))
 }
 
 // An oddity is what is counted together in one batch.

@@ -85,6 +85,8 @@ func answered(flags weir.TCPFlags) bool {
 	return flags != 0 && (flags&weir.RST == 0 || flags&(weir.SYN|weir.PSH|weir.FIN) != 0)
 }
 
-// recognisable are the protocols that show in their first words, so that
-// silence about them is an answer.
-var recognisable = map[string]bool{"tls": true, "http": true, "dns": true, "ssh": true}
+// recognisable are the protocols that show in the first words of the client,
+// so that other words rule them out.
+var recognisable = map[string]bool{
+	"tls": true, "http": true, "dns": true, "ssh": true, "smb": true, "rdp": true, "rfb": true, "bittorrent": true,
+}
