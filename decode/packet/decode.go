@@ -85,7 +85,8 @@ func (d *Decoder) Counters() Counters { return d.counters }
 // Decode fills p, whatever it held before, with what the headers of one packet
 // say: data as captured, wireLen as it was long on the wire, taken at ts (Unix
 // nanoseconds). If it returns an error, one of those of this package, p holds
-// nothing of use. It keeps data only in p.Payload.
+// nothing of use, but for [ErrHeader] where p.Bytes is not 0: then the IP
+// header was sound, and what it says is in p. It keeps data only in p.Payload.
 func (d *Decoder) Decode(p *Packet, link LinkType, data []byte, wireLen int, ts int64) error {
 	*p = Packet{}
 	d.now, d.cut, d.inside = ts, max(wireLen-len(data), 0), false

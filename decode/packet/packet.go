@@ -25,7 +25,8 @@ type Packet struct {
 	PayloadLen int
 	// Payload is what was captured of the transport payload: PayloadLen bytes,
 	// or fewer where the snaplen cut the packet. For an ICMP error it is what
-	// the message quotes.
+	// the message quotes. Of a first fragment it is the part that is in it; a
+	// later fragment, which means nothing without those before, has none.
 	Payload []byte
 
 	// TCP only.

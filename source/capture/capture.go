@@ -220,7 +220,9 @@ func (s *Source) packets(ctx context.Context, r *Reader) error {
 				return err
 			}
 		case packet.ErrHeader:
-			s.meter.Oddity(rec.TS, &s.packet, "malformed_header", "")
+			if s.packet.Bytes != 0 { // else nobody can be said to have sent it
+				s.meter.Oddity(rec.TS, &s.packet, "malformed_header", "")
+			}
 		case packet.ErrLinkType:
 			s.tally.links[rec.Link]++
 		}

@@ -315,6 +315,8 @@ func TestNotes(t *testing.T) {
 	packetOf := func(sec uint64, data string) []byte { return little.enhanced(0, sec*1e6, testPacket{data: data}) }
 	arp := frame(1, "")[:12] + "\x08\x06" + strings.Repeat("\x00", 28)
 	bad := frame(1, "")[:14] + "\x44" + frame(1, "")[15:]
+	short := []byte(frame(1, ""))
+	short[14+3] = 24 // leaves four bytes for UDP
 	later := []byte(frame(1, "abcdefgh"))
 	later[14+7] = 1 // offset 8
 	file := slices.Concat(
@@ -323,6 +325,7 @@ func TestNotes(t *testing.T) {
 		packetOf(1700000000, frame(1, "abc")), // two seconds back
 		packetOf(1700000003, arp),
 		packetOf(1700000003, bad),
+		packetOf(1700000003, string(short)),
 		packetOf(1700000003, frame(1, "")[:20]),
 		packetOf(1700000003, string(later)),
 		little.enhanced(0, 1700000003e6, testPacket{data: frame(1, "abc")[:40], wire: 1500}),
@@ -347,11 +350,11 @@ func TestNotes(t *testing.T) {
 	}
 	p := s.Progress()
 	want := []string{
-		"cut packets: 1 of 9 (snaplen 40)",
+		"cut packets: 1 of 10 (snaplen 40)",
 		"packets without IP, such as ARP: 1, not analysed",
 		"packets of a link type that cannot be read, IEEE 802.11: 1",
 		"packets that end within their headers: 1",
-		"packets with malformed headers: 1",
+		"packets with malformed headers: 2",
 		"fragments of which the first was not seen: 1, counted without ports",
 		"time goes backwards at 1 packets, by 2s at most",
 		"packets without a time: 1, given that of the packet before",
@@ -361,8 +364,8 @@ func TestNotes(t *testing.T) {
 	if !slices.Equal(p.Notes, want) {
 		t.Errorf("notes\n%s\nwant\n%s", strings.Join(p.Notes, "\n"), strings.Join(want, "\n"))
 	}
-	if p.Packets != 9 || p.Skipped != 4 || oddities != 1 {
-		t.Errorf("%d packets, %d skipped, %d oddities; want 9, 4 and 1", p.Packets, p.Skipped, oddities)
+	if p.Packets != 10 || p.Skipped != 5 || oddities != 1 {
+		t.Errorf("%d packets, %d skipped, %d oddities; want 10, 5 and 1", p.Packets, p.Skipped, oddities)
 	}
 }
 
