@@ -67,7 +67,7 @@ func (d *Distinct[K, V]) Add(k K, v V, t time.Time) (n int, added bool) {
 	case d.full():
 		d.lost++
 	default:
-		if c == nil {
+		if c = d.keys[k]; c == nil { // or forgotten just now, to make room
 			c = &paneCounts{pane: make([]int32, d.ring)}
 			d.keys[k] = c
 		}

@@ -130,6 +130,20 @@ func TestDistinctAtItsLimit(t *testing.T) {
 	}
 }
 
+// TestDistinctForgetsTheKeyItAdds checks a key whose old values make room for
+// its new one.
+func TestDistinctForgetsTheKeyItAdds(t *testing.T) {
+	d := NewDistinct[string, int](5*time.Minute, 5, 3)
+	for i := range 3 {
+		d.Add("a", i, start)
+	}
+	for i := range 2 {
+		if n, added := d.Add("a", 10+i, start.Add(time.Minute)); n != 1+i || !added || d.Count("a") != 1+i {
+			t.Errorf("value %d: count %d, added %v, then %d; want %d, true", i, n, added, d.Count("a"), 1+i)
+		}
+	}
+}
+
 func TestDistinctDoesNotAllocate(t *testing.T) {
 	d := NewDistinct[netip.Addr, uint16](5*time.Minute, 5, 1<<20)
 	k := addr("10.0.0.1")
