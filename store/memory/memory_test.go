@@ -13,13 +13,18 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, storetest.Suite{Open: func(t testing.TB, _ string) store.Store {
-		st, err := memory.New(memory.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return st
-	}})
+	storetest.Run(t, storetest.Suite{
+		Open: func(t testing.TB, _ string) store.Store { return open(t) },
+		Twin: open,
+	})
+}
+
+func open(t testing.TB) store.Store {
+	st, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
 }
 
 // TestBounds checks that at each bound the oldest records go, counted.

@@ -15,7 +15,6 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
-	"github.com/weir-nta/weir/store/memory"
 )
 
 // testDifferential asks generated questions about generated records and
@@ -24,12 +23,9 @@ import (
 func testDifferential(t *testing.T, s Suite) {
 	for _, seed := range []uint64{11, 12} {
 		st := s.open(t)
-		twin, err := memory.New(memory.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		twin := s.Twin(t)
 		for part := range uint64(3) { // several batches, so that a store has several pieces
-			b := randomBatch(seed*100+part, 150)
+			b := RandomBatch(seed*100+part, 150)
 			mustAppend(t, st, b)
 			mustAppend(t, twin, b)
 		}

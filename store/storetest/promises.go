@@ -103,7 +103,7 @@ func testAppendKeepsNothing(t *testing.T, s Suite) {
 // testRoundTrip asks for whole records and compares every column.
 func testRoundTrip(t *testing.T, s Suite) {
 	st := s.open(t)
-	b := randomBatch(1, 300)
+	b := RandomBatch(1, 300)
 	b.Findings = []weir.Finding{{
 		Time: epoch, First: epoch, Last: epoch.Add(time.Hour), Detector: "beacon", Behaviour: "beacon",
 		Severity: weir.High, Certainty: weir.Strong, Score: 0.94, Key: "k", Summary: "it calls \"home\"",
@@ -346,7 +346,7 @@ func testReopen(t *testing.T, s Suite) {
 	}
 	dir := t.TempDir()
 	st := s.Open(t, dir)
-	b := randomBatch(2, 200)
+	b := RandomBatch(2, 200)
 	mustAppend(t, st, b)
 	want := rowTexts(ask(t, st, "from conn"))
 	if err := st.Close(); err != nil {

@@ -32,9 +32,9 @@ func addrs(texts ...string) []netip.Addr {
 	return out
 }
 
-// randomBatch makes n flows and n DNS transactions, and some oddities, the
-// same for the same seed.
-func randomBatch(seed uint64, n int) *weir.Batch {
+// RandomBatch makes n flows and n DNS transactions, and some oddities, of two
+// days from 2026-11-20 on, the same for the same seed.
+func RandomBatch(seed uint64, n int) *weir.Batch {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := &weir.Batch{}
 	for range n {

@@ -22,6 +22,9 @@ type Suite struct {
 	// Open opens the store that is kept in a folder: a new one if the folder is
 	// empty.
 	Open func(t testing.TB, dir string) store.Store
+	// Twin makes a new store/memory, with which answers are compared. The suite
+	// is on the floor of the stores and cannot import one.
+	Twin func(t testing.TB) store.Store
 	// Persistent says that the records are there again when the store is opened
 	// again.
 	Persistent bool
