@@ -11,6 +11,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/internal/periodic"
+	"github.com/weir-nta/weir/internal/recent"
 )
 
 //go:embed README.md
@@ -72,10 +73,11 @@ func (c Config) New(report func(weir.Finding)) (detect.Handlers, error) {
 	d := &detector{
 		Config: c, report: report, context: detect.NewContext(detect.DefaultLimits),
 		candidates: detect.NewLRU[key, channel](c.MaxCandidates, dayWindow),
+		asked:      recent.New[uint64, int64](askedNames),
 		channels:   detect.NewLRU[key, channel](c.MaxChannels, weekWin),
 	}
 	return detect.Handlers{
-		Flow: d.flow, DNS: d.context.DNS,
+		Flow: d.flow, DNS: d.dns,
 		Tick: d.advance,
 		End:  func(time.Time) { d.end() },
 		Lost: d.lost,
@@ -95,6 +97,10 @@ type detector struct {
 	candidates *detect.LRU[key, channel]
 	channels   *detect.LRU[key, channel]
 
+	asked  *recent.Map[uint64, int64] // hashes of host and name: when it was asked last, Unix microseconds
+	asFlow weir.Flow                  // of the question at hand, for the context
+	flows  bool                       // contacts can be seen
+
 	starts  int   // in all channels
 	touched []key // channels with check-ins since they were last judged
 	due     time.Time
@@ -107,7 +113,8 @@ type detector struct {
 }
 
 // A key tells channels apart: a host and the service that it calls, by name
-// and port if there is a name, else by address, port and protocol.
+// and port if there is a name, else by address, port and protocol. Of
+// questions for names it is the registered domain, port 53 and UDP.
 type key struct {
 	host  netip.Addr
 	name  string
@@ -138,6 +145,8 @@ func eligible(f *weir.Flow) bool {
 		return false
 	case f.Proto == weir.ICMPv4 || f.Proto == weir.ICMPv6 || f.Proto == weir.IGMP:
 		return false
+	case f.App == "dns":
+		return false // what counts is the name that was asked for
 	}
 	return !internal(f) || !slices.Contains(infrastructure, f.DstPort)
 }
@@ -159,34 +168,46 @@ func (d *detector) flow(f *weir.Flow) {
 	d.advance(f.Start)
 	d.context.Flow(f)
 	d.vantage.Flow(f)
+	d.contact(f)
 	if !eligible(f) {
 		return
 	}
 	k := keyOf(f)
-	if c := d.channels.Get(k, f.Start); c != nil {
-		d.channels.Touch(k, f.Start)
-		d.checkIn(k, c, f)
-		return
-	}
-	c, isNew := d.candidates.Touch(k, f.Start)
+	c, isNew := d.find(k, f.Start)
 	if isNew {
 		c.service = d.context.Service(f)
 		c.internal = internal(f)
 	}
-	if !c.add(f) || len(c.starts) < promoteAt {
-		return
+	if c.add(f) {
+		d.grown(k, c, f.Start)
 	}
-	promoted, _ := d.channels.Touch(k, f.Start)
-	*promoted = *c
-	d.candidates.Delete(k)
-	d.starts += len(promoted.starts)
-	d.touch(k, promoted)
 }
 
-func (d *detector) checkIn(k key, c *channel, f *weir.Flow) {
-	if !c.add(f) {
-		return
+// find returns the channel or candidate of k, a new candidate if there is none.
+func (d *detector) find(k key, t time.Time) (c *channel, isNew bool) {
+	if d.channels.Get(k, t) != nil {
+		return d.channels.Touch(k, t)
 	}
+	return d.candidates.Touch(k, t)
+}
+
+// grown promotes a candidate that has got enough check-ins, or keeps a channel
+// within its limits.
+func (d *detector) grown(k key, c *channel, t time.Time) {
+	switch {
+	case c.promoted:
+		d.checkIn(k, c)
+	case len(c.starts) >= promoteAt:
+		promoted, _ := d.channels.Touch(k, t)
+		*promoted = *c
+		promoted.promoted = true
+		d.candidates.Delete(k)
+		d.starts += len(promoted.starts)
+		d.touch(k, promoted)
+	}
+}
+
+func (d *detector) checkIn(k key, c *channel) {
 	d.starts++
 	if len(c.starts) > d.MaxStarts || d.starts > d.MaxAllStarts && len(c.starts) > 2*enough {
 		d.forget(c, c.trim())
@@ -237,5 +258,5 @@ func (d *detector) advance(now time.Time) {
 }
 
 func (d *detector) lost() uint64 {
-	return d.candidates.Evicted() + d.channels.Evicted() + d.evicted + d.trimmed + d.context.Evicted()
+	return d.candidates.Evicted() + d.channels.Evicted() + d.evicted + d.trimmed + d.asked.Forgotten() + d.context.Evicted()
 }

@@ -45,6 +45,12 @@ func inOrder(traffic func(*detecttest.Traffic)) func(*detecttest.Traffic) {
 	}
 }
 
+func askFor(tr *detecttest.Traffic, at time.Duration, src, name, domain string, ttl uint32) {
+	tr.Resolve(at, src, name, "203.0.113.90")
+	q := tr.Records[len(tr.Records)-1].(*weir.DNSTransaction)
+	q.Domain, q.TTLs, q.BytesUp, q.BytesDown = domain, []uint32{ttl}, 60, 76
+}
+
 func span(hours float64) time.Duration { return time.Duration(hours * float64(time.Hour)) }
 
 func outbound(name string, down uint64) func(*weir.Flow) {
@@ -83,6 +89,27 @@ func TestDetector(t *testing.T) {
 		detecttest.Case{Name: "jitter-half-lost-third", Traffic: inOrder(func(tr *detecttest.Traffic) {
 			office(tr, 10)
 			implant(tr, "10.10.1.102", "203.0.113.78:4444/tcp", 5*time.Minute, 0.5, 0.3, 120, func(f *weir.Flow) { f.Direction = weir.Outbound })
+		})},
+		// Orders are fetched by names, and nothing else is contacted.
+		detecttest.Case{Name: "by-names", Traffic: inOrder(func(tr *detecttest.Traffic) {
+			office(tr, 3)
+			for i := range 60 {
+				askFor(tr, time.Duration(i)*2*time.Minute, "10.10.1.105", fmt.Sprintf("%08x.orders.example", i*2654435761), "orders.example", 5)
+			}
+		})},
+		// A name that lives a minute, looked up and used all day.
+		detecttest.Case{Name: "short-lived-name", Traffic: inOrder(func(tr *detecttest.Traffic) {
+			for i := range 60 {
+				for j := range 30 {
+					at := time.Duration(j)*time.Minute + time.Duration(i)*time.Second
+					src := fmt.Sprintf("10.10.1.%d", 100+i)
+					askFor(tr, at, src, "api.balanced.example", "balanced.example", 60)
+					tr.Conn(at+time.Millisecond, src, "203.0.113.90:443/tcp", weir.StateSF, func(f *weir.Flow) {
+						outbound("api.balanced.example", 3000)(f)
+						f.DstDomain = "balanced.example"
+					})
+				}
+			}
 		})},
 		// The same clock to a service that all hosts use.
 		detecttest.Case{Name: "everybodys-timer", Traffic: inOrder(func(tr *detecttest.Traffic) {

@@ -21,6 +21,7 @@ const (
 type channel struct {
 	service  string // as the context names it
 	internal bool   // the service is on a host of one's own
+	promoted bool   // it is no candidate any more
 	starts   []start
 	open     [4]conversation // the latest ones
 	next     uint8           // of open, to be replaced
@@ -33,6 +34,7 @@ type channel struct {
 	mismatch    string
 	unanswered  int // of starts, all ever
 	total       int
+	questions   *questions // nil if its starts are flows
 
 	touched bool
 	latest  int64 // start
@@ -75,13 +77,7 @@ func (c *channel) add(f *weir.Flow) bool {
 	if c.continues(f) {
 		return false
 	}
-	at := f.Start.UnixMicro()
-	if at-c.latest >= quietFor.Microseconds() {
-		c.isTold = false
-	}
-	c.latest = max(c.latest, at)
-	c.starts = append(c.starts, start{at, clip(f.BytesUp), clip(f.BytesDown)})
-	c.total++
+	c.start(f.Start, f.BytesUp, f.BytesDown)
 	if !f.Answered() {
 		c.unanswered++
 	}
@@ -89,6 +85,17 @@ func (c *channel) add(f *weir.Flow) bool {
 	c.lastPort = f.SrcPort
 	c.learn(f)
 	return true
+}
+
+// start adds a check-in.
+func (c *channel) start(t time.Time, up, down uint64) {
+	at := t.UnixMicro()
+	if at-c.latest >= quietFor.Microseconds() {
+		c.isTold = false
+	}
+	c.latest = max(c.latest, at)
+	c.starts = append(c.starts, start{at, clip(up), clip(down)})
+	c.total++
 }
 
 func clip(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }

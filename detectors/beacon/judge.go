@@ -86,6 +86,9 @@ func (d *detector) judge(k key, c *channel) {
 			w = week
 		}
 	}
+	if c.questions != nil && c.questions.contacted {
+		return // its flows speak
+	}
 	if w.timing.M < promoteAt-1 || periodic.LogOdds(w.evidence()) < hopeless || d.splitFlow(c, &w) {
 		return
 	}
@@ -139,7 +142,11 @@ func (d *detector) decide(k key, c *channel, w *window) {
 	against, couldNotCheck := d.context.Score(s, k.host, c.service, detect.Pattern{
 		Timing: true, Interval: seconds(w.timing.Median), Bytes: w.medianUp + w.medianDown,
 	})
-	couldNotCheck = append(couldNotCheck, d.addDead(s, k, c)...)
+	if c.questions != nil {
+		couldNotCheck = append(withoutCertificates(couldNotCheck), d.addQuestions(s, c)...)
+	} else {
+		couldNotCheck = append(couldNotCheck, d.addDead(s, k, c)...)
+	}
 	if c.internal {
 		s.Add("bias", biasInside, "timers between hosts of one's own are the rule")
 	} else {
@@ -230,6 +237,9 @@ func summary(k key, c *channel, w *window) string {
 	if w.starts < c.total {
 		latest = "the latest "
 	}
+	if c.questions != nil {
+		return questionSummary(k, w, latest)
+	}
 	return fmt.Sprintf("%v calls %s by a timer: %s%s connections in %s, one every %s (spread %s), %s up, %s down", k.host, hostPort(who, k.port),
 		latest, thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), percent(bestSpread(w)), volume(w.up), volume(w.down))
 }
@@ -271,7 +281,7 @@ func techniques(k key, c *channel) []string {
 	var list []string
 	web := c.app == "tls" || c.app == "http" || c.app == "quic" || c.names&(inSNI|inHTTP) != 0
 	switch {
-	case c.app == "dns" || k.port == 53:
+	case c.app == "dns" || k.port == dnsPort:
 		list = append(list, "T1071.004")
 	case web || c.app == "" && (k.port == 80 || k.port == 443):
 		list = append(list, "T1071.001")
@@ -281,7 +291,7 @@ func techniques(k key, c *channel) []string {
 	if c.app == "tls" || c.app == "quic" || c.names&inSNI != 0 || c.app == "" && k.port == 443 {
 		list = append(list, "T1573")
 	}
-	if c.mismatch != "" || !slices.Contains([]uint16{53, 80, 443, 8080, 8443}, k.port) {
+	if c.mismatch != "" || !slices.Contains([]uint16{dnsPort, 80, 443, 8080, 8443}, k.port) {
 		list = append(list, "T1571")
 	}
 	return list
@@ -289,6 +299,9 @@ func techniques(k key, c *channel) []string {
 
 // query is the question that gives the numbers of the summary.
 func query(k key, c *channel, w *window) string {
+	if c.questions != nil {
+		return questionQuery(k, w)
+	}
 	to := fmt.Sprintf("dst.ip = %v and missing dst.host and proto = %v", k.addr, k.proto)
 	if k.name != "" {
 		var fields []string
