@@ -43,7 +43,8 @@ type Options struct {
 	// Ask puts a question to the store; nil if there is none, and then no
 	// windows are asked.
 	Ask func(context.Context, query.Ask) iter.Seq2[query.Row, error]
-	// Log is told of detectors that stop, lose batches or get no answer.
+	// Log is told of detectors that stop, lose batches or get no answer; nil
+	// for nobody.
 	Log *slog.Logger
 	// Wait says that nothing may be lost, as in the import of a file: Observe
 	// waits for a detector whose queue is full, and findings come in an order
@@ -114,6 +115,9 @@ type item struct {
 func Start(ctx context.Context, choices []Choice, o Options) (*Engine, error) {
 	if o.AskFor <= 0 {
 		o.AskFor = askFor
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{o: o, ctx: ctx, clock: map[*Window]time.Time{}}
 	for i, c := range choices {

@@ -34,9 +34,6 @@ func choice(name string, c configFunc) Choice {
 
 func startEngine(t *testing.T, o Options, choices ...Choice) *Engine {
 	t.Helper()
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	if o.Report == nil {
 		o.Report = func(weir.Finding) {}
 	}
