@@ -22,6 +22,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
+	"github.com/weir-nta/weir/store/memory"
 	"github.com/weir-nta/weir/store/storetest"
 )
 
@@ -419,11 +420,21 @@ func TestCancel(t *testing.T) {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, storetest.Suite{Persistent: true, Open: func(t testing.TB, dir string) store.Store {
-		s, err := Open(Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}})
+	storetest.Run(t, storetest.Suite{
+		Persistent: true,
+		Open: func(t testing.TB, dir string) store.Store {
+			s, err := Open(Config{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		Twin: func(t testing.TB) store.Store {
+			s, err := memory.New(memory.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	})
 }
