@@ -56,6 +56,11 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if err := p.keepFindings(last); err != nil {
 		errs = append(errs, err)
 	}
+	if p.Store != nil {
+		if err := p.Store.Flush(last); err != nil {
+			errs = append(errs, fmt.Errorf("%w: %w", ErrStore, err))
+		}
+	}
 	return errors.Join(errs...)
 }
 

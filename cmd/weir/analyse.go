@@ -236,6 +236,28 @@ func openStore(dir string, mustExist bool) (store.Store, error) {
 	return st, nil
 }
 
+// temporary is a store that is gone when it is closed.
+type temporary struct {
+	store.Store
+	dir string
+}
+
+// openTemporary opens an empty store on disk: records outgrow memory.
+func openTemporary() (store.Store, error) {
+	dir, err := os.MkdirTemp("", "weir-")
+	if err != nil {
+		return nil, exitWith(exitRefused, "temporary store: %w", err)
+	}
+	st, err := duckdb.Open(duckdb.Config{Dir: dir})
+	if err != nil {
+		return nil, errors.Join(exitWith(exitRefused, "temporary store: %w", err), os.RemoveAll(dir))
+	}
+	return &temporary{st, dir}, nil
+}
+
+// Close implements [store.Store].
+func (t *temporary) Close() error { return errors.Join(t.Store.Close(), os.RemoveAll(t.dir)) }
+
 // A locating source finds out what is local before anything is enriched: when
 // the operator did not say and the first records show none of the private
 // networks, it proposes others and says so.

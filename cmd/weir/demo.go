@@ -19,7 +19,6 @@ import (
 	"github.com/weir-nta/weir/parts"
 	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/store"
-	"github.com/weir-nta/weir/store/duckdb"
 )
 
 func newDemo(s streams) *cobra.Command {
@@ -41,7 +40,7 @@ func newDemo(s streams) *cobra.Command {
 	run.register(cmd)
 	f.register(cmd)
 	flags := cmd.Flags()
-	flags.Uint64Var(&d.seed, "seed", 7, "the same seed makes the same network")
+	flags.Uint64Var(&d.seed, "seed", demo.Seed, "the same seed makes the same network")
 	flags.StringVar(&d.store, "store", "", "keep the records in the store in this folder, to ask them with `weir query`")
 	flags.StringVar(&d.pcap, "pcap", "", "write the packets to this file, to try `weir scan` on")
 	return cmd
@@ -123,7 +122,7 @@ func demoConfig(run *runFlags) (*config.Config, error) {
 
 func (d *demoFlags) openStore() (store.Store, error) {
 	if d.store == "" {
-		return duckdb.Open(duckdb.Config{})
+		return openTemporary()
 	}
 	if entries, err := os.ReadDir(d.store); err == nil && len(entries) > 0 {
 		return nil, exitWith(exitUsage, "%s is not empty: the demo does not mix with other records", d.store)

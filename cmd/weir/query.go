@@ -12,7 +12,6 @@ import (
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
-	"github.com/weir-nta/weir/store/duckdb"
 )
 
 // queryFlags are what `weir query` takes besides the format.
@@ -119,7 +118,7 @@ func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, 
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err = duckdb.Open(duckdb.Config{})
+	st, err = openTemporary()
 	if err != nil {
 		return nil, nil, err
 	}
