@@ -49,11 +49,15 @@ func FuzzPacket(f *testing.F) {
 		c.MaxFlows = 1 + int(limits>>2&7)
 		c.MaxQueries = 1 + int(limits>>5)
 		c.MaxHeadBytes, c.MaxHeadTotal = 4096, 1<<14
-		var fed, told, packetsFed, packetsTold, flows uint64
+		var fed, told, packetsFed, packetsTold, flows, late uint64
+		var through time.Time
 		m, err := meter.New(c, func(b *weir.Batch) error {
 			for i := range b.Flows {
 				r := &b.Flows[i]
 				told += r.Bytes()
+				if r.End.Before(through) {
+					late++
+				}
 				packetsTold += r.Packets()
 				if r.Slice == 0 {
 					flows++
@@ -62,6 +66,15 @@ func FuzzPacket(f *testing.F) {
 					t.Errorf("from %v to %v, lasting %v, of %d packets", r.Start, r.End, r.Duration, r.Packets())
 				}
 			}
+			for i := range b.DNS {
+				if b.DNS[i].Time.Before(through) {
+					late++
+				}
+			}
+			if b.Through.Before(through) {
+				t.Errorf("Through goes back from %v to %v", through, b.Through)
+			}
+			through = b.Through
 			return nil
 		})
 		if err != nil {
@@ -83,8 +96,8 @@ func FuzzPacket(f *testing.F) {
 			t.Errorf("fed %d packets, %d octets; told %d, %d", packetsFed, fed, packetsTold, told)
 		}
 		got := m.Counters()
-		if got.Flows != flows || got.Records != flows+got.Slices || got.Packets != packetsFed {
-			t.Errorf("%d flows in records; counters %+v", flows, got)
+		if got.Flows != flows || got.Records != flows+got.Slices || got.Packets != packetsFed || got.LateRecords != late {
+			t.Errorf("%d flows in records, %d late; counters %+v", flows, late, got)
 		}
 	})
 }

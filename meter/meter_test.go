@@ -29,6 +29,7 @@ type wire struct {
 	t       testing.TB
 	m       *meter.Meter
 	now     int64
+	toPort  uint16 // the server's in scripts, if not 4444
 	batches []*weir.Batch
 }
 
@@ -117,8 +118,13 @@ func (w *wire) script(text string) {
 		if len(words) > 4 {
 			data = words[4]
 		}
-		flags := strings.Trim(words[1], ".")
-		w.send(tcp(words[0], flags, seq, ack, data))
+		p := tcp(words[0], words[1], seq, ack, data)
+		if w.toPort != 0 && words[0] == "c" {
+			p.DstPort = w.toPort
+		} else if w.toPort != 0 {
+			p.SrcPort = w.toPort
+		}
+		w.send(p)
 	}
 }
 

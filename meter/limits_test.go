@@ -1,0 +1,168 @@
+package meter_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/meter"
+)
+
+func TestHistoriesCut(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	w.script(handshake[:len(handshake)-1])
+	for i := range uint32(100) {
+		w.send(tcp("s", "R", 10+i, 0, ""))
+	}
+	w.close()
+	f := w.flows()[0]
+	if got := w.m.Counters().HistoriesCut; len(f.History) != 48 || got != 55 {
+		t.Errorf("100 RSTs: history of %d letters, %d cut; want 48, 55", len(f.History), got)
+	}
+}
+
+// TestHolesMerged leaves out every other segment and then acknowledges all.
+func TestHolesMerged(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	w.script(handshake[:len(handshake)-1])
+	for i := range uint32(20) {
+		w.send(tcp("c", "PA", 11+20*i, 1, "0123456789"))
+	}
+	w.send(tcp("s", "A", 1, 401, ""))
+	w.close()
+	if got := w.m.Counters().HolesMerged; got != 12 {
+		t.Errorf("20 holes, room for 8: %d merged, want 12", got)
+	}
+	if f := w.flows()[0]; f.History != "ShADaG" {
+		t.Errorf("history %s, want ShADaG", f.History)
+	}
+}
+
+func TestDNSDamaged(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	w.send(dnsPacket("c", dnsMessage(1, false, "a.example.com")))
+	w.send(dnsPacket("c", dnsMessage(2, false, "a.example.com")[:20]))
+	w.close()
+	if got := w.m.Counters(); got.DNSDamaged != 1 || got.DNS != 1 {
+		t.Errorf("%d damaged, %d transactions; want 1, 1", got.DNSDamaged, got.DNS)
+	}
+	if odd := w.oddities(); len(odd) != 1 || odd[0].Name != "dns_damaged" || odd[0].Detail == "" {
+		t.Errorf("oddities %+v, want dns_damaged with its reason", odd)
+	}
+}
+
+// TestMulticastDNS expects queries to a group to be told at once, and
+// announcements as what their sender says.
+func TestMulticastDNS(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	group := packet.AddrFrom(netip.MustParseAddr("224.0.0.251"))
+	for _, response := range []bool{false, true} {
+		p := udp("c", dnsMessage(0, response, "printer.local"))
+		p.Dst, p.SrcPort, p.DstPort = group, 5353, 5353
+		w.send(p)
+	}
+	if got := w.m.Counters(); got.DNS != 2 {
+		t.Errorf("%d transactions before the end, want 2", got.DNS)
+	}
+	w.close()
+	for i, d := range w.dns() {
+		if d.App != "mdns" || d.Src.String() != "10.0.0.1" || d.Dst.String() != "224.0.0.251" || d.Answered() != (i == 1) {
+			t.Errorf("transaction %d: %s from %v to %v, answered %v", i, d.App, d.Src, d.Dst, d.Answered())
+		}
+	}
+}
+
+// TestThrough checks that no record is older than promised, unless it is counted.
+func TestThrough(t *testing.T) {
+	for _, late := range []time.Duration{0, 30 * time.Minute} {
+		c := meter.DefaultConfig()
+		c.BatchRecords = 5
+		w := newWire(t, c)
+		for i := range 1000 {
+			p := udp("c", "x")
+			p.SrcPort = uint16(i)
+			w.send(p)
+			w.wait(time.Second)
+		}
+		w.wait(-late)
+		w.script("c S 0 0")
+		w.close()
+		var through time.Time
+		broken := uint64(0)
+		for _, b := range w.batches {
+			for _, f := range b.Flows {
+				if f.End.Before(through) {
+					broken++
+				}
+			}
+			if b.Through.Before(through) {
+				t.Errorf("Through goes back from %v to %v", through, b.Through)
+			}
+			through = b.Through
+		}
+		if got := w.m.Counters().LateRecords; got != broken || (broken > 0) != (late > 0) {
+			t.Errorf("a packet late by %v: %d records older than promised, %d counted", late, broken, got)
+		}
+	}
+}
+
+// TestFragments expects later fragments to count, and to say nothing.
+func TestFragments(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	w.script(handshake + "c PA 1 1 hello")
+	p := tcp("c", "A", 0, 0, "")
+	p.Flags, p.LaterFragment, p.PayloadLen = 0, true, 500
+	w.send(p)
+	w.close()
+	if f := w.flows()[0]; f.History != "ShAD" || f.PacketsUp != 4 || f.DataUp != 505 {
+		t.Errorf("history %s, %d packets, %d octets up; want ShAD, 4, 505", f.History, f.PacketsUp, f.DataUp)
+	}
+}
+
+// TestGuess checks when the port may name the application.
+func TestGuess(t *testing.T) {
+	for _, c := range []struct {
+		name, script, app string
+		port              uint16
+	}{
+		{"unanswered", "c S 0 0", "", 22},
+		{"rejected", "c S 0 0; s RA 0 1", "", 22},
+		{"answered, silent", handshake + "c A 1 1", "ssh", 22},
+		{"says something else", handshake + "c PA 1 1 \x01\x02\x03\x04\x05\x06\x07\x08\x09", "", 443},
+		{"a port of nothing", handshake + "c A 1 1", "", 48765},
+	} {
+		w := newWire(t, meter.DefaultConfig())
+		w.toPort = c.port
+		w.script(c.script)
+		w.close()
+		if f := w.flows()[0]; f.App != c.app || f.AppGuessed != (c.app != "") {
+			t.Errorf("%s: app %q, guessed %v; want %q", c.name, f.App, f.AppGuessed, c.app)
+		}
+	}
+}
+
+// TestFlush checks that a live source gets what there is.
+func TestFlush(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	w.send(dnsPacket("s", dnsMessage(9, true, "unasked.example.com")))
+	if err := w.m.Flush(); err != nil || len(w.dns()) != 1 {
+		t.Errorf("Flush = %v with %d transactions, want one", err, len(w.dns()))
+	}
+}
+
+// TestOddity checks that what its caller finds odd is counted in one record.
+func TestOddity(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	p := udp("c", "x")
+	for range 3 {
+		w.m.Oddity(t0, &p, "ip_fragment_overlap", "")
+	}
+	w.send(p)
+	w.close()
+	odd := w.oddities()
+	if len(odd) != 1 || odd[0].Count != 3 || odd[0].Proto != weir.UDP || w.m.Counters().Oddities != 3 {
+		t.Errorf("three times the same: %+v, want one record that counts 3", odd)
+	}
+}
