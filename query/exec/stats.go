@@ -398,14 +398,14 @@ func stdev(list []any) any {
 	if len(list) == 0 {
 		return nil
 	}
+	// Welford's way: of equal values it is exactly 0.
 	n := float64(len(list))
 	mean, squares := 0.0, 0.0
-	for _, a := range list {
-		mean += toFloat(a) / n
-	}
-	for _, a := range list {
-		d := toFloat(a) - mean
-		squares += d * d
+	for i, a := range list {
+		x := toFloat(a)
+		d := x - mean
+		mean += d / float64(i+1)
+		squares += d * (x - mean)
 	}
 	return finite(math.Sqrt(squares / n))
 }
