@@ -144,7 +144,8 @@ type TLS struct {
 	NotBefore time.Time `weir:"not_before,omitzero" example:"2026-01-01T00:00:00Z"`
 	// NotAfter is when the certificate ceases to be valid.
 	NotAfter time.Time `weir:"not_after,omitzero" example:"2027-01-01T00:00:00Z"`
-	// SelfSigned says that the certificate is signed with its own key.
+	// SelfSigned says that the certificate names itself as its issuer. The
+	// signature is not verified.
 	SelfSigned bool `weir:"self_signed" example:"true"`
 	// SHA256 is the fingerprint of the certificate, in hexadecimal.
 	SHA256 string `weir:"sha256,omitzero" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
