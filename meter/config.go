@@ -24,7 +24,7 @@ type Config struct {
 	// reported as unanswered.
 	QueryTimeout time.Duration
 
-	// MaxFlows is how many flows are kept at a time. A flow takes about 600
+	// MaxFlows is how many flows are kept at a time. A flow takes about 500
 	// octets. At the limit the flow that would have ended soonest anyway is
 	// reported early; [Meter] says what an attacker gains by that.
 	MaxFlows int
@@ -115,7 +115,7 @@ type Counters struct {
 	DNSUnanswered uint64 // of them queries without response
 	DNSUnasked    uint64 // of them responses without query
 	DNSEvicted    uint64 // of them reported before their time because of MaxQueries
-	DNSDamaged    uint64 // messages that could not be read
+	DNSDamaged    uint64 // messages that could not be read, or not to their end
 
 	Backwards   uint64 // packets older than the one before
 	Jumps       uint64 // packets whose time was not believed and replaced by that of the clock

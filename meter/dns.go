@@ -26,7 +26,7 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 	}
 	switch f.kind {
 	case isDNS:
-		m.dnsMessage(f, end, ts, p.Payload)
+		m.dnsMessage(f, end, ts, p.Payload, len(p.Payload) < p.PayloadLen)
 	case unknown:
 		m.firstDatagrams(f, end, ts, p)
 	}
@@ -34,7 +34,7 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 
 func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 	if dns.Looks(p.Payload) || dnsPort(f.key.ap) || dnsPort(f.key.bp) {
-		if m.dnsMessage(f, end, ts, p.Payload) {
+		if m.dnsMessage(f, end, ts, p.Payload, len(p.Payload) < p.PayloadLen) {
 			f.kind, f.app = isDNS, dns.Dialect(p.SrcPort, p.DstPort)
 			return
 		}
@@ -85,7 +85,7 @@ func (m *Meter) dnsStream(f *flow, end uint8, ts int64, b []byte) (used int) {
 			break
 		}
 		if n > 2 {
-			m.dnsMessage(f, end, ts, b[2:n])
+			m.dnsMessage(f, end, ts, b[2:n], false)
 		}
 		b, used = b[n:], used+n
 	}
@@ -93,12 +93,19 @@ func (m *Meter) dnsStream(f *flow, end uint8, ts int64, b []byte) (used int) {
 }
 
 // dnsMessage takes one message that an end of f has sent, and reports whether
-// it could be read.
-func (m *Meter) dnsMessage(f *flow, end uint8, ts int64, b []byte) bool {
+// it could be read. Of a flow that is known to be DNS, a message that ends too
+// early is taken for what it has: mostly the snaplen has cut it, or it is the
+// first fragment of a long response, whose query was answered all the same.
+func (m *Meter) dnsMessage(f *flow, end uint8, ts int64, b []byte, captureCut bool) bool {
+	const header = 12
 	if err := dns.Decode(&m.message, b); err != nil {
 		m.count.DNSDamaged++
-		m.oddFlow(f, end, ts, "dns_damaged", err.Error())
-		return false
+		if !captureCut {
+			m.oddFlow(f, end, ts, "dns_damaged", err.Error())
+		}
+		if f.kind != isDNS || err != dns.ErrShort || len(b) < header {
+			return false
+		}
 	}
 	if m.message.Response {
 		m.response(f, end, ts, b)

@@ -40,16 +40,27 @@ func TestHolesMerged(t *testing.T) {
 	}
 }
 
+// TestDNSDamaged sends messages that cannot be read: one in which a name
+// loops, and responses that end too early, one by itself and one by the snaplen.
 func TestDNSDamaged(t *testing.T) {
 	w := newWire(t, meter.DefaultConfig())
-	w.send(dnsPacket("c", dnsMessage(1, false, "a.example.com")))
-	w.send(dnsPacket("c", dnsMessage(2, false, "a.example.com")[:20]))
+	loop := []byte(dnsMessage(1, false, "a.example.com"))
+	copy(loop[12:], "\xc0\x0c")
+	w.send(dnsPacket("c", string(loop)))
+	w.send(dnsPacket("c", dnsMessage(2, false, "a.example.com")))
+	w.send(dnsPacket("c", dnsMessage(3, false, "b.example.com")))
+	short := dnsMessage(2, true, "a.example.com")
+	w.send(dnsPacket("s", short[:len(short)-3]))
+	cut := dnsPacket("s", dnsMessage(3, true, "b.example.com")[:40])
+	cut.PayloadLen += 100
+	w.send(cut)
 	w.close()
-	if got := w.m.Counters(); got.DNSDamaged != 1 || got.DNS != 1 {
-		t.Errorf("%d damaged, %d transactions; want 1, 1", got.DNSDamaged, got.DNS)
+	if got := w.m.Counters(); got.DNSDamaged != 3 || got.DNS != 2 || got.DNSUnanswered != 0 {
+		t.Errorf("%d damaged, %d transactions, %d unanswered; want 3, 2, 0", got.DNSDamaged, got.DNS, got.DNSUnanswered)
 	}
-	if odd := w.oddities(); len(odd) != 1 || odd[0].Name != "dns_damaged" || odd[0].Detail == "" {
-		t.Errorf("oddities %+v, want dns_damaged with its reason", odd)
+	odd := w.oddities()
+	if len(odd) != 2 || odd[0].Name != "dns_damaged" || odd[0].Detail == "" || odd[0].Src.String() != "10.0.0.1" || odd[1].Src.String() != "192.0.2.80" {
+		t.Errorf("oddities %+v, want dns_damaged of both, with its reason", odd)
 	}
 }
 
