@@ -34,9 +34,10 @@
 // The first octets of each direction of a TCP connection are shown to the
 // readers of TLS and HTTP and to the recognisers, from the packet itself as
 // long as that suffices. Otherwise they are put in order in a buffer that goes
-// back to its pool as soon as nothing more is wanted. Where two copies of the
-// same octets differ the first wins and an oddity is reported. DNS messages are
-// read throughout, over UDP and TCP, and queries matched with their responses.
+// back to its pool as soon as nothing more is wanted. Where two copies of octets
+// in such a buffer differ, the first wins and an oddity is reported. DNS
+// messages are read throughout, over UDP and TCP, and queries matched with their
+// responses by flow, identifier and question.
 //
 // # Bounds
 //
