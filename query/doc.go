@@ -70,7 +70,7 @@
 // period(ts) is a record: n, the number of times; interval, the median gap in
 // seconds; jitter, the median absolute deviation of the gaps from it, divided
 // by it; coverage, the share of the window between the first and the last
-// time; score, that of internal/periodic. With fewer than 9 times, interval
+// time (where the window has no bound, that of the records); score, that of internal/periodic. With fewer than 9 times, interval
 // and jitter are missing, coverage and score 0.
 //
 // # Order

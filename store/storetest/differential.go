@@ -106,7 +106,7 @@ func (g *generator) name(prefix string) string {
 }
 
 func (g *generator) query(maxStages int) string {
-	text := "from " + g.oneOf("conn", "dns", "oddity")
+	text := "from " + g.oneOf("conn", "conn", "dns", "oddity", "finding")
 	g.learn(text)
 	if g.dice(6) > 0 {
 		text += " " + g.cond(2)
@@ -135,6 +135,12 @@ func (g *generator) learn(text string) {
 func (g *generator) field(ok func(query.Column) bool) *query.Column {
 	var list []query.Column
 	for _, c := range g.cols {
+		for _, p := range c.Fields {
+			p.Name = c.Name + "." + p.Name
+			if ok(p) {
+				list = append(list, p)
+			}
+		}
 		if c.Fields == nil && c.Type != weir.JSON && c.Name != "cid" && !strings.ContainsAny(c.Name, "(#") && !strings.HasPrefix(c.Name, "inexact") && ok(c) {
 			list = append(list, c)
 		}
@@ -424,7 +430,7 @@ func (g *generator) aggregate() (expr, prefix string) {
 		}
 	case 2:
 		if slices.ContainsFunc(g.cols, func(c query.Column) bool { return c.Name == "ts" && c.Type == weir.Time }) {
-			return g.oneOf("first(", "last(", "any(") + c.Name + ")", "x"
+			return g.oneOf("first("+c.Name+")", "last("+c.Name+")", "any("+c.Name+")", "period(ts)"), "x"
 		}
 	case 3:
 		return "count_if(" + g.cond(1) + ")", "x"

@@ -104,13 +104,13 @@ func testAppendKeepsNothing(t *testing.T, s Suite) {
 func testRoundTrip(t *testing.T, s Suite) {
 	st := s.open(t)
 	b := RandomBatch(1, 300)
-	b.Findings = []weir.Finding{{
+	b.Findings = append(b.Findings, weir.Finding{
 		Time: epoch, First: epoch, Last: epoch.Add(time.Hour), Detector: "beacon", Behaviour: "beacon",
 		Severity: weir.High, Certainty: weir.Strong, Score: 0.94, Key: "k", Summary: "it calls \"home\"",
 		Checks:  []weir.Check{{ID: "regular", Pass: true, Value: 0.04, Unit: "ratio", Op: "<", Threshold: 0.1, Text: "4 %"}},
 		Terms:   []weir.Term{{Name: "timing"}},
 		Against: []string{"the name is common", "ü"}, Techniques: []string{"T1071.001"}, Query: "from conn | head 1", Count: 2,
-	}}
+	})
 	mustAppend(t, st, b)
 	for _, table := range weir.Tables {
 		var want []string

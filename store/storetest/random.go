@@ -32,8 +32,8 @@ func addrs(texts ...string) []netip.Addr {
 	return out
 }
 
-// RandomBatch makes n flows and n DNS transactions, and some oddities, of two
-// days from 2026-11-20 on, the same for the same seed.
+// RandomBatch makes n flows and n DNS transactions, and some oddities and
+// findings, of two days from 2026-11-20 on, the same for the same seed.
 func RandomBatch(seed uint64, n int) *weir.Batch {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := &weir.Batch{}
@@ -42,6 +42,7 @@ func RandomBatch(seed uint64, n int) *weir.Batch {
 		b.Add(randomRecord(r, weir.DNSTransactionTable))
 		if r.IntN(3) == 0 {
 			b.Add(randomRecord(r, weir.OddityTable))
+			b.Add(randomRecord(r, weir.FindingTable))
 		}
 	}
 	return b
@@ -53,7 +54,7 @@ func randomRecord(r *rand.Rand, table *weir.Table) weir.Record {
 	for i := range table.Columns {
 		c := &table.Columns[i]
 		absent := group(c.Name, "tls.") && !tls || group(c.Name, "http.") && !http || group(c.Name, "icmp.") && !icmp
-		if c.Computed || absent || c.Name != "ts" && r.IntN(4) == 0 {
+		if c.Computed || c.Type == weir.JSON || absent || c.Name != "ts" && r.IntN(4) == 0 {
 			continue
 		}
 		v := randomValue(r, c)
