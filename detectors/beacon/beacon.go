@@ -73,6 +73,7 @@ func (c Config) New(report func(weir.Finding)) (detect.Handlers, error) {
 	d := &detector{
 		Config: c, report: report, context: detect.NewContext(detect.DefaultLimits),
 		candidates: detect.NewLRU[key, channel](c.MaxCandidates, dayWindow),
+		rotations:  detect.NewLRU[key, rotation](maxRotations, weekWin),
 		asked:      recent.New[uint64, int64](askedNames),
 		channels:   detect.NewLRU[key, channel](c.MaxChannels, weekWin),
 	}
@@ -97,6 +98,8 @@ type detector struct {
 	candidates *detect.LRU[key, channel]
 	channels   *detect.LRU[key, channel]
 
+	rotations *detect.LRU[key, rotation] // by host and domain
+
 	asked  *recent.Map[uint64, int64] // hashes of host and name: when it was asked last, Unix microseconds
 	asFlow weir.Flow                  // of the question at hand, for the context
 	flows  bool                       // contacts can be seen
@@ -114,7 +117,8 @@ type detector struct {
 
 // A key tells channels apart: a host and the service that it calls, by name
 // and port if there is a name, else by address, port and protocol. Of
-// questions for names it is the registered domain, port 53 and UDP.
+// questions for names it is the registered domain, port 53 and UDP; of names
+// that rotate below one domain it is that and allNames.
 type key struct {
 	host  netip.Addr
 	name  string
@@ -178,9 +182,11 @@ func (d *detector) flow(f *weir.Flow) {
 		c.service = d.context.Service(f)
 		c.internal = internal(f)
 	}
+	c.domain = f.DstDomain
 	if c.add(f) {
 		d.grown(k, c, f.Start)
 	}
+	d.rotating(f, k)
 }
 
 // find returns the channel or candidate of k, a new candidate if there is none.
@@ -258,5 +264,5 @@ func (d *detector) advance(now time.Time) {
 }
 
 func (d *detector) lost() uint64 {
-	return d.candidates.Evicted() + d.channels.Evicted() + d.evicted + d.trimmed + d.asked.Forgotten() + d.context.Evicted()
+	return d.candidates.Evicted() + d.channels.Evicted() + d.evicted + d.trimmed + d.asked.Forgotten() + d.rotations.Evicted() + d.context.Evicted()
 }

@@ -90,6 +90,16 @@ func TestDetector(t *testing.T) {
 			office(tr, 10)
 			implant(tr, "10.10.1.102", "203.0.113.78:4444/tcp", 5*time.Minute, 0.5, 0.3, 120, func(f *weir.Flow) { f.Direction = weir.Outbound })
 		})},
+		// Each check-in goes to another name of one domain.
+		detecttest.Case{Name: "changing-names", Traffic: inOrder(func(tr *detecttest.Traffic) {
+			office(tr, 4)
+			n := 0
+			implant(tr, "10.10.1.106", "203.0.113.91:443/tcp", 2*time.Minute, 0.2, 0, 100, func(f *weir.Flow) {
+				n++
+				f.Direction, f.App = weir.Outbound, "tls"
+				f.DstHost, f.DstDomain = fmt.Sprintf("n%d.rotate.example", n%50), "rotate.example"
+			})
+		})},
 		// Orders are fetched by names, and nothing else is contacted.
 		detecttest.Case{Name: "by-names", Traffic: inOrder(func(tr *detecttest.Traffic) {
 			office(tr, 3)

@@ -20,6 +20,7 @@ const (
 // 400 bytes and 16 for each connection.
 type channel struct {
 	service  string // as the context names it
+	domain   string // registered, if it is known
 	internal bool   // the service is on a host of one's own
 	promoted bool   // it is no candidate any more
 	starts   []start

@@ -33,15 +33,23 @@ const (
 	sizesBelow   = 0.5
 )
 
+// forever is a time at which nothing has expired: a channel is judged by its
+// own latest check-in, however old.
+var forever = time.UnixMicro(0)
+
+// judgeAll judges the channels with new check-ins, those of single names
+// before those of domains.
 func (d *detector) judgeAll() {
-	for _, k := range d.touched {
-		c := d.channels.Get(k, time.UnixMicro(0)) // as old as it may be: it is judged by its own latest
-		if c == nil {
-			continue // forgotten since
+	for _, domains := range []bool{false, true} {
+		for _, k := range d.touched {
+			c := d.channels.Get(k, forever)
+			if c == nil || domains != (k.proto == allNames) {
+				continue // forgotten since, or of the other kind
+			}
+			c.touched = false
+			d.forgetOld(c)
+			d.judge(k, c)
 		}
-		c.touched = false
-		d.forgetOld(c)
-		d.judge(k, c)
 	}
 	d.touched = d.touched[:0]
 }
@@ -86,8 +94,8 @@ func (d *detector) judge(k key, c *channel) {
 			w = week
 		}
 	}
-	if c.questions != nil && c.questions.contacted {
-		return // its flows speak
+	if c.questions != nil && c.questions.contacted || d.memberTold(k) {
+		return // its flows speak, or one name for all
 	}
 	if w.timing.M < promoteAt-1 || periodic.LogOdds(w.evidence()) < hopeless || d.splitFlow(c, &w) {
 		return
@@ -166,6 +174,7 @@ func (d *detector) decide(k key, c *channel, w *window) {
 		Techniques: techniques(k, c), Query: query(k, c, w),
 	}
 	f.Certainty = detect.Certainty(score, f.Checks)
+	d.tellMember(k, c)
 	d.report(f)
 }
 
@@ -230,8 +239,11 @@ func (d *detector) checks(c *channel, w *window) []weir.Check {
 
 func summary(k key, c *channel, w *window) string {
 	who := k.name
-	if who == "" {
+	switch {
+	case who == "":
 		who = k.addr.String()
+	case k.proto == allNames:
+		who = "changing names of " + who
 	}
 	latest := ""
 	if w.starts < c.total {
@@ -303,7 +315,9 @@ func query(k key, c *channel, w *window) string {
 		return questionQuery(k, w)
 	}
 	to := fmt.Sprintf("dst.ip = %v and missing dst.host and proto = %v", k.addr, k.proto)
-	if k.name != "" {
+	if k.proto == allNames {
+		to = "dst.domain = " + strconv.Quote(k.name)
+	} else if k.name != "" {
 		var fields []string
 		name := strconv.Quote(k.name)
 		for _, f := range []struct {
