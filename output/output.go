@@ -56,6 +56,9 @@ type Summary struct {
 // New returns a Writer of the format that o names, for rows of the given
 // columns. It returns an error for an unknown format, column or template.
 func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
 	p, err := newPicker(columns, o)
 	if err != nil {
 		return nil, err
@@ -64,8 +67,6 @@ func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
 	switch {
 	case isTemplate:
 		return newTemplate(w, p, text)
-	case o.Format == "table":
-		return &tableWriter{w: w, picker: p, header: !o.NoHeader, color: o.Color, width: o.Width}, nil
 	case o.Format == "json":
 		return &jsonWriter{w: bufio.NewWriter(w), picker: p, envelope: true}, nil
 	case o.Format == "ndjson":
@@ -74,10 +75,28 @@ func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
 		return newCSV(w, p, o)
 	case o.Format == "md":
 		return newMarkdown(w, p)
-	case o.Format == "parquet":
-		return nil, fmt.Errorf("format parquet is not in this version yet; there are %s", strings.Join(Formats, ", "))
 	}
-	return nil, fmt.Errorf("unknown format %q: want %s or template='{{...}}'", o.Format, strings.Join(Formats, ", "))
+	return &tableWriter{w: w, picker: p, header: !o.NoHeader, color: o.Color, width: o.Width}, nil
+}
+
+// Check returns an error for a format or time format that New would refuse, so
+// that a command can say so before it does its work.
+func (o *Options) Check() error {
+	text, isTemplate := strings.CutPrefix(o.Format, "template=")
+	switch {
+	case isTemplate:
+		if _, err := parseTemplate(text); err != nil {
+			return err
+		}
+	case o.Format == "parquet":
+		return fmt.Errorf("format parquet is not in this version yet; there are %s", strings.Join(Formats, ", "))
+	case !slices.Contains(Formats, o.Format):
+		return fmt.Errorf("unknown format %q: want %s or template='{{...}}'", o.Format, strings.Join(Formats, ", "))
+	}
+	if !slices.Contains([]string{"", "iso", "unix", "local"}, o.Time) {
+		return fmt.Errorf("unknown time format %q: want iso, unix or local", o.Time)
+	}
+	return nil
 }
 
 // A picker takes the wanted columns out of a row.
@@ -89,11 +108,6 @@ type picker struct {
 
 func newPicker(columns []query.Column, o Options) (*picker, error) {
 	p := &picker{time: o.Time}
-	switch o.Time {
-	case "", "iso", "unix", "local":
-	default:
-		return nil, fmt.Errorf("unknown time format %q: want iso, unix or local", o.Time)
-	}
 	if o.Columns == nil {
 		p.columns = columns
 		for i := range columns {
@@ -337,11 +351,15 @@ type templateWriter struct {
 }
 
 func newTemplate(w io.Writer, p *picker, text string) (*templateWriter, error) {
-	t, err := template.New("row").Option("missingkey=zero").Parse(text)
+	t, err := parseTemplate(text)
 	if err != nil {
 		return nil, err
 	}
 	return &templateWriter{p, bufio.NewWriter(w), t}, nil
+}
+
+func parseTemplate(text string) (*template.Template, error) {
+	return template.New("row").Option("missingkey=zero").Parse(text)
 }
 
 func (t *templateWriter) Row(row query.Row) error {

@@ -40,6 +40,18 @@ func (f *formatFlags) register(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.Formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// check refuses a wrong format before a command does its work.
+func (f *formatFlags) check() error {
+	o := output.Options{Format: f.format, Time: f.time}
+	if o.Format == "" {
+		o.Format = "table"
+	}
+	if err := o.Check(); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	return nil
+}
+
 // A destination is where rows go: stdout or a file.
 type destination struct {
 	io.Writer

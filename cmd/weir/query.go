@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ func newQuery(s streams) *cobra.Command {
 }
 
 func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text string) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
 	q, err := query.Parse(text)
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -185,6 +189,7 @@ func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a qu
 			err = cerr
 		}
 	}()
+	f.fewColumns(s, d, a.Query)
 	w, err := f.writer(d, a.Query.Columns)
 	if err != nil {
 		return err
@@ -226,6 +231,25 @@ func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a qu
 		s.talk("no rows: %s records between %s and %s, and none fits", count(sum.Scanned), a.Summary.From.UTC().Format(time.RFC3339), a.Summary.To.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// shown are the columns of whole records that a screen has room for.
+var shown = map[*weir.Table][]string{
+	weir.FlowTable:           {"ts", "src.ip", "src.port", "dst.ip", "dst.port", "dst.host", "proto", "app", "state", "dur", "bytes.up", "bytes.down"},
+	weir.DNSTransactionTable: {"ts", "src.ip", "dst.ip", "app", "query", "qtype", "rcode", "answer"},
+	weir.OddityTable:         {"ts", "src.ip", "dst.ip", "name", "detail", "count"},
+	weir.FindingTable:        {"ts", "severity", "certainty", "detector", "src.ip", "dst.name", "summary"},
+}
+
+// fewColumns leaves out of a table of whole records what a screen has no room
+// for, and says so.
+func (f *queryFlags) fewColumns(s streams, d *destination, q *query.Query) {
+	whole := slices.EqualFunc(q.Columns, q.Table.Columns, func(a query.Column, b weir.Column) bool { return a.Name == b.Name })
+	if !whole || f.wide || f.columns != nil || f.formatFor(d) != "table" {
+		return
+	}
+	f.columns = shown[q.Table]
+	s.talk("%d of %d columns (--wide shows all, --columns chooses)", len(f.columns), len(q.Columns))
 }
 
 func queryFailed(err error) error {

@@ -106,7 +106,12 @@ func openCaptures(inputs []string, sensor string) (*capture.Source, error) {
 // never is above all severities: nothing fails a run.
 const never = weir.Critical + 1
 
+// levels returns the severities asked for, and refuses what is wrong with the
+// flags before anything is read.
 func (f *findingFlags) levels() (least, failOn weir.Severity, err error) {
+	if err := f.check(); err != nil {
+		return 0, 0, err
+	}
 	if err := least.UnmarshalText([]byte(f.least)); err != nil {
 		return 0, 0, exitWith(exitUsage, "--min: %w", err)
 	}
