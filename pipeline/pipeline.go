@@ -53,15 +53,24 @@ func (p *Pipeline) Run(ctx context.Context) error {
 
 	errs := p.runSources(ctx, func(b *weir.Batch) error { return p.carry(last, b) })
 	engine.Close()
-	if err := p.keepFindings(last); err != nil {
-		errs = append(errs, err)
-	}
-	if p.Store != nil {
-		if err := p.Store.Flush(last); err != nil {
-			errs = append(errs, fmt.Errorf("%w: %w", ErrStore, err))
-		}
+	if err := p.finish(last); err != nil && !errors.Is(errors.Join(errs...), ErrStore) {
+		errs = append(errs, err) // said once: a full disk refuses this too
 	}
 	return errors.Join(errs...)
+}
+
+// finish writes the last findings and makes all that is in the store durable.
+func (p *Pipeline) finish(ctx context.Context) error {
+	if p.Store == nil {
+		return nil
+	}
+	if err := p.keepFindings(ctx); err != nil {
+		return err
+	}
+	if err := p.Store.Flush(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	return nil
 }
 
 // Stats says what each detector has seen, found and lost. It is for after Run.

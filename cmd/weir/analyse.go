@@ -26,6 +26,7 @@ import (
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/parts"
 	"github.com/weir-nta/weir/pipeline"
+	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/store"
 	"github.com/weir-nta/weir/store/duckdb"
@@ -203,7 +204,7 @@ func (a *analysis) sayTotals(p source.Progress) {
 
 // verdict turns what came in the way of a run into what the user is told and
 // the exit code. Damage to one input of several is told for each.
-func (a *analysis) verdict(err error) error {
+func (a *analysis) verdict(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -214,11 +215,27 @@ func (a *analysis) verdict(err error) error {
 		a.talk("%v: partial, what was read until then is above", sig)
 		return &exitError{code: sig.code}
 	case errors.Is(err, pipeline.ErrStore):
-		return exitWith(exitIncomplete, "%w\n  hint: what was stored before is kept; the findings above are those of what was read until then", err)
+		return exitWith(exitIncomplete, "%w\n  hint: %s records are kept in the store; the findings above are those of all that was read until then", err, count(a.kept(ctx)))
 	case errors.As(err, &damaged):
 		return &exitError{exitDamaged, err}
 	}
 	return err
+}
+
+// kept counts the records that the store holds, whatever befell it.
+func (a *analysis) kept(ctx context.Context) (n int64) {
+	for _, t := range weir.Tables {
+		q, err := query.Parse("from " + t.Name + " | stats n = count()")
+		if err != nil {
+			continue
+		}
+		for row, err := range a.store.Query(context.WithoutCancel(ctx), query.Ask{Query: q, To: time.Unix(1<<40, 0)}) {
+			if err == nil {
+				n += row[0].(int64)
+			}
+		}
+	}
+	return n
 }
 
 // openStore opens the store in dir; "" gives none.

@@ -76,7 +76,7 @@ func runDemo(ctx context.Context, s streams, run *runFlags, f *findingFlags, d *
 	s.talk("%s", demo.Notice)
 	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: true}
 	if err := a.run(ctx, &demoSource{seed: d.seed}); err != nil {
-		return a.verdict(err)
+		return a.verdict(ctx, err)
 	}
 	if err := f.print(s, a.alerts.Alerts(), least); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (d *demoFlags) fromPackets(ctx context.Context, s streams, run *runFlags, c
 	}
 	a := &analysis{streams: s, flags: run, config: conf, detect: true}
 	if err := a.run(ctx, src); err != nil {
-		return nil, a.verdict(err)
+		return nil, a.verdict(ctx, err)
 	}
 	p := src.Progress()
 	a.note("the two hours from %s once more, as %s packets, in %.1f s", demo.PacketsFrom().Format("2006-01-02 15:04Z"), count(p.Packets), a.took.Seconds())

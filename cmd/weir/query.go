@@ -127,7 +127,7 @@ func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, 
 		return nil, nil, err
 	}
 	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: q.Table == weir.FindingTable}
-	damage = a.verdict(a.run(ctx, src))
+	damage = a.verdict(ctx, a.run(ctx, src))
 	if run.verbose {
 		a.sayTotals(src.Progress())
 	}

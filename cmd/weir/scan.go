@@ -84,10 +84,10 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 		return err
 	}
 	a.sayTotals(src.Progress())
-	if dir != "" {
+	if dir != "" && runErr == nil {
 		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", dir, dir)
 	}
-	if err := a.verdict(runErr); err != nil {
+	if err := a.verdict(ctx, runErr); err != nil {
 		return err
 	}
 	return failed(a.alerts.Alerts(), failOn)
