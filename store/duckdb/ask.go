@@ -151,16 +151,20 @@ func (s *Store) reader() (*conn, error) {
 
 // done gives a connection back.
 func (s *Store) done(c *conn) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if s.closed {
+		c.close()
+		return
+	}
+	s.reading--
+	if s.reading == 0 && s.config.Threads > 1 {
+		_ = s.writer.exec("SET threads = 1") // more than one only costs more
+	}
 	select {
 	case s.idle <- c:
 	default:
 		c.close()
-	}
-	s.write.Lock()
-	defer s.write.Unlock()
-	s.reading--
-	if s.reading == 0 && s.config.Threads > 1 {
-		_ = s.writer.exec("SET threads = 1") // more than one only costs more
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/query"
 )
 
 // cpu returns the processor time of the process so far.
@@ -128,6 +129,73 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportMetric(float64(total.Nanoseconds())/float64(b.N)/n, "cpu-ns/record")
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 			b.ReportMetric(float64(size)/n, "B/record")
+		})
+	}
+}
+
+// BenchmarkQuery asks what large stores are asked, of a million flows.
+func BenchmarkQuery(b *testing.B) {
+	s := mustOpen(b, Config{Dir: b.TempDir()})
+	for part := range 5 {
+		flows := office(200_000, uint64(part))
+		if err := s.Append(context.Background(), &weir.Batch{Flows: flows}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Flush(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	for _, bb := range []struct{ name, text string }{
+		{"talkers", "stats up = sum(bytes.up), down = sum(bytes.down), n = count() by src.ip, dst.ip | sort -up | head 10"},
+		{"network", "src.ip in 10.10.1.0/24 and dst.port = 443 | stats n = count()"},
+		{"peers", "stats n = dcount(dst.ip) by src.ip | sort -n | head 10"},
+		{"period", "app = tls | stats n = count(), p = period(ts) by src.ip, dst.ip | where p.score > 0.9 | sort -n | head 10"},
+		{"head", "dur > 2s | head 100"},
+		{"text", `"service-17"| stats n = count()`},
+		{"timechart", "timechart 1m n = count(), up = sum(bytes.up) by app"},
+	} {
+		q, err := query.Parse(bb.text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(bb.name, func(b *testing.B) {
+			before := cpu(b)
+			for b.Loop() {
+				if _, err := collect(s.Query(context.Background(), query.Ask{Query: q})); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
+
+// BenchmarkAsked appends in batches and asks a small question between them,
+// as detectors do, which makes durable what was appended before.
+func BenchmarkAsked(b *testing.B) {
+	flows := office(200_000, 1)
+	q, err := query.Parse("app = tls | stats n = count() by src.ip | sort -n | head 3")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, every := range []int{2_000, 10_000, 50_000} {
+		b.Run(fmt.Sprint(every), func(b *testing.B) {
+			before := cpu(b)
+			for b.Loop() {
+				s := mustOpen(b, Config{Dir: b.TempDir()})
+				for at := 0; at < len(flows); at += every {
+					if err := s.Append(context.Background(), &weir.Batch{Flows: flows[at:min(at+every, len(flows))]}); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := collect(s.Query(context.Background(), query.Ask{Query: q, From: flows[at].Start})); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N)/float64(len(flows)), "cpu-ns/record")
 		})
 	}
 }

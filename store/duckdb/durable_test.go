@@ -46,18 +46,29 @@ func child(dir string) {
 			return
 		}
 	}
-	s, err := Open(Config{Dir: dir, commitRows: 5000, sealRows: 20_000})
+	every, err := strconv.Atoi(os.Getenv("WEIR_TEST_EVERY"))
+	config := Config{Dir: dir}
+	if err != nil {
+		every, config = 1, Config{Dir: dir, commitRows: 5000, sealRows: 20_000}
+	}
+	s, err := Open(config)
 	if err != nil {
 		fmt.Println("error", err)
 		return
 	}
 	ctx := context.Background()
 	for n := range 2000 {
-		if err := errors.Join(s.Append(ctx, numbered(n)), s.Flush(ctx)); err != nil {
+		err := s.Append(ctx, numbered(n))
+		if err == nil && (n+1)%every == 0 {
+			err = s.Flush(ctx)
+		}
+		if err != nil {
 			fmt.Println("error", strings.ReplaceAll(err.Error(), "\n", "; "))
 			break
 		}
-		fmt.Println("durable", n)
+		if (n+1)%every == 0 {
+			fmt.Println("durable", n)
+		}
 	}
 	fmt.Println("count", countIn(s, "from conn"), countIn(s, "from dns"))
 	err = s.Close()
@@ -186,9 +197,16 @@ func TestKill(t *testing.T) {
 // as on a full disk: the error says so, the records before it stay readable
 // in the same process and after it, and no batch is there by half.
 func TestDiskFull(t *testing.T) {
-	for _, limit := range []int{1 << 20, 2 << 20, 3 << 20} {
+	for _, tt := range []struct{ limit, every int }{
+		{1 << 20, 0}, {2 << 20, 0}, {3 << 20, 0}, // small commits, which go through the log of the database
+		{12 << 20, 450}, // whole row groups, which go straight into the file
+	} {
+		limit, env := tt.limit, []string{"WEIR_TEST_FSIZE=" + strconv.Itoa(tt.limit)}
+		if tt.every > 0 {
+			env = append(env, "WEIR_TEST_EVERY="+strconv.Itoa(tt.every))
+		}
 		dir := filepath.Join(t.TempDir(), "store")
-		durable, said := run(t, dir, func(int) bool { return false }, "WEIR_TEST_FSIZE="+strconv.Itoa(limit))
+		durable, said := run(t, dir, func(int) bool { return false }, env...)
 		all := strings.Join(said, "\n")
 		if durable == 0 || durable == 2000 || !strings.Contains(all, "error") {
 			t.Fatalf("limit %d: the child wrote %d batches and said %q", limit, durable, said)

@@ -270,7 +270,7 @@ func (g *segments) begin() error {
 		return err
 	}
 	if err := g.admin.exec(fmt.Sprintf("INSERT INTO segment(id) VALUES (%d)", seg.id)); err != nil {
-		return err
+		return errors.Join(err, g.remove(seg))
 	}
 	g.list = append(g.list, seg)
 	return nil
@@ -368,24 +368,32 @@ func (g *segments) committed(b bounds, rows int64) {
 }
 
 // sealIfFull begins a new segment if the active one has enough records.
-// Store.write is held and nothing is pending.
-func (s *Store) sealIfFull() error {
+// Store.write is held and nothing is pending. What goes wrong here leaves the
+// active segment as it is: the records that were just written are durable, and
+// the next commit tries again.
+func (s *Store) sealIfFull() {
 	g := &s.segs
 	g.Lock()
 	defer g.Unlock()
 	seg := g.list[len(g.list)-1]
 	newDay := day(seg.bounds.all.last) > day(seg.bounds.all.first)
 	if seg.rows < s.config.maxRows && (seg.rows < s.config.sealRows || !newDay) {
-		return nil
+		return
 	}
-	if err := g.admin.exec("CHECKPOINT " + seg.name); err != nil {
-		return fmt.Errorf("close %s: %w", g.path(seg.id), err)
-	}
-	if err := g.note(seg, false); err != nil {
-		return err
+	if g.admin.exec("CHECKPOINT "+seg.name) != nil || g.begin() != nil {
+		return
 	}
 	s.pending.drop()
-	return g.begin()
+	_ = g.note(seg, false) // without it the bounds are computed again at the next start
+}
+
+// close lets go of the connection, but not while a question opens or closes
+// files with it.
+func (g *segments) close() {
+	g.Lock()
+	defer g.Unlock()
+	g.admin.close()
+	g.admin = nil
 }
 
 func day(t int64) int64 { return t / (24 * time.Hour).Microseconds() }
@@ -416,6 +424,9 @@ func (s span) sql(t int64) string {
 func (g *segments) acquire(from, to int64) (names []string, release func(), err error) {
 	g.Lock()
 	defer g.Unlock()
+	if g.admin == nil {
+		return nil, nil, os.ErrClosed
+	}
 	var list []*segment
 	for i, seg := range g.list {
 		all := seg.bounds.all
@@ -466,7 +477,7 @@ func (g *segments) ends() (first, end time.Time) {
 // until no more than maxAttached are open. An error leaves one open, which
 // does no harm.
 func (g *segments) closeIdle() {
-	for {
+	for g.admin != nil {
 		open, victim := 0, (*segment)(nil)
 		for i, seg := range g.list {
 			if !seg.attached {

@@ -5,7 +5,7 @@
 // (segments); being open for writing, it is also what keeps a second process
 // out. Records are written column by column into the memory that the database
 // works on and are committed by the hundred thousand; see
-// docs/decisions/embedded-store.md.
+// docs/decisions/2026-11-22-embedded-store.md.
 package duckdb
 
 import (
@@ -197,7 +197,9 @@ func (s *Store) stop() {
 	}
 	if s.writer != nil {
 		s.writer.close()
-		s.writer = nil
+	}
+	if s.segs.admin != nil {
+		s.segs.close()
 	}
 	bindings.Close(&s.db)
 }

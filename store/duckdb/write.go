@@ -174,7 +174,8 @@ func (s *Store) commit() error {
 	}
 	s.segs.committed(p.bounds, p.rows)
 	p.begun, p.rows, p.bounds = false, 0, bounds{}
-	return s.sealIfFull()
+	s.sealIfFull()
+	return nil
 }
 
 // abandon drops what was appended since the last commit, because of err.
