@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +18,12 @@ type checker struct {
 }
 
 func (c *checker) fail(at Span, fix string, format string, args ...any) {
-	c.diags = append(c.diags, Diagnostic{at, fmt.Sprintf(format, args...), fix})
+	c.diags = append(c.diags, diagnostic(at, fix, format, args...))
 }
 
 func (c *checker) warn(at Span, fix string, format string, args ...any) {
 	if len(c.warnings) < maxDiagnostics {
-		c.warnings = append(c.warnings, Diagnostic{at, fmt.Sprintf(format, args...), fix})
+		c.warnings = append(c.warnings, diagnostic(at, fix, format, args...))
 	}
 }
 

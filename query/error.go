@@ -16,6 +16,20 @@ type Diagnostic struct {
 	Fix     string // what would be right, empty if nobody can know
 }
 
+// maxMessage bounds a message or a fix, in bytes: both may quote the text.
+const maxMessage = 400
+
+func diagnostic(at Span, fix, format string, args ...any) Diagnostic {
+	return Diagnostic{at, shortened(fmt.Sprintf(format, args...)), shortened(fix)}
+}
+
+func shortened(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return s[:runeStart(s, maxMessage)] + "…"
+}
+
 // An Error is what is wrong with the text of a question.
 type Error struct {
 	Text        string

@@ -39,6 +39,8 @@ type token struct {
 	value any
 }
 
+// The expressions of literals. They are matched with short pieces of text only:
+// matching costs as much as what is given, also where it fails at once.
 var (
 	reTime     = regexp.MustCompile(`^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?`)
 	reSize     = regexp.MustCompile(`^(\d+(?:\.\d+)?)\s?(KiB|MiB|GiB|TiB|KB|MB|GB|TB|B)\b`)
@@ -47,11 +49,71 @@ var (
 	reNumber   = regexp.MustCompile(`^\d+(\.\d+)?`)
 	reWord     = regexp.MustCompile(`^[0-9A-Za-z_.:-]+`)
 	reList     = regexp.MustCompile(`^@[A-Za-z_]+(:[A-Za-z0-9_.-]+)?`)
-	reName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`)
-	reQuick    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*:`)
-	reRegexp   = regexp.MustCompile(`^\s*/((?:\\.|[^/\\])+)/(i?)`)
-	reOp       = regexp.MustCompile(`^(&&|\|\||!=|>=|<=|!~|==|=|<|>|~|!|\(|\)|,|\||-|\+|\*|/)`)
 )
+
+// maxLiteral is the length of the pieces that these are matched with.
+const maxLiteral = 128
+
+func piece(s string) string { return s[:min(len(s), maxLiteral)] }
+
+// nameEnd returns the length of the name that s begins with: words joined by
+// dots. It is 0 if there is none.
+func nameEnd(s string) int {
+	end := 0
+	for end < len(s) && isWord(s[end]) && !isDigit(s[end]) {
+		for end < len(s) && isWord(s[end]) {
+			end++
+		}
+		if end+1 >= len(s) || s[end] != '.' || !isWord(s[end+1]) || isDigit(s[end+1]) {
+			break
+		}
+		end++
+	}
+	return end
+}
+
+// quickEnd returns the length of the "field:" that s begins with, 0 if there is none.
+func quickEnd(s string) int {
+	if s == "" || !isWord(s[0]) || isDigit(s[0]) {
+		return 0
+	}
+	n := 0
+	for n < len(s) && (isWord(s[n]) || s[n] == '.') {
+		n++
+	}
+	if n < len(s) && s[n] == ':' {
+		return n + 1
+	}
+	return 0
+}
+
+// opEnd returns the length of the operator that s begins with, 0 if there is none.
+func opEnd(s string) int {
+	if len(s) > 1 {
+		switch s[:2] {
+		case "&&", "||", "!=", ">=", "<=", "!~", "==":
+			return 2
+		}
+	}
+	if strings.IndexByte("=<>~!(),|-+*/", s[0]) >= 0 {
+		return 1
+	}
+	return 0
+}
+
+// regexpEnd returns the index of the slash that ends the expression between
+// slashes that s begins with, -1 if its line has none.
+func regexpEnd(s string) int {
+	for i := 1; i < len(s) && s[i] != '\n'; i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '/':
+			return i
+		}
+	}
+	return -1
+}
 
 var sizeUnits = map[string]float64{
 	"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
@@ -102,12 +164,12 @@ func (l *lexer) next() {
 	case l.address(rest):
 	case c >= '0' && c <= '9':
 		l.number(rest)
-	case reQuick.MatchString(rest):
-		l.quick(rest)
-	case reName.MatchString(rest):
-		l.emit(tName, len(reName.FindString(rest)), nil)
-	case reOp.MatchString(rest):
-		l.operator(reOp.FindString(rest))
+	case quickEnd(rest) > 0:
+		l.quick(rest, quickEnd(rest))
+	case nameEnd(rest) > 0:
+		l.emit(tName, nameEnd(rest), nil)
+	case opEnd(rest) > 0:
+		l.operator(rest[:opEnd(rest)])
 	default:
 		r := []rune(rest[:min(len(rest), 4)])[0]
 		l.bad(len(string(r)), fmt.Sprintf("unexpected character %q", r), "put text in quotes")
@@ -120,7 +182,7 @@ func (l *lexer) emit(k kind, n int, value any) {
 }
 
 func (l *lexer) bad(n int, message, fix string) {
-	l.diags = append(l.diags, Diagnostic{Span{l.pos, n}, message, fix})
+	l.diags = append(l.diags, Diagnostic{Span{l.pos, n}, shortened(message), shortened(fix)})
 	l.emit(tBad, n, nil)
 }
 
@@ -133,21 +195,23 @@ func (l *lexer) afterTilde() bool {
 }
 
 func (l *lexer) regexp(rest string) {
-	m := reRegexp.FindStringSubmatch(rest)
-	if m == nil {
-		l.bad(lineEnd(rest), "the regular expression is never closed", "~ /pattern/")
+	end := regexpEnd(rest)
+	if end < 2 {
+		l.bad(lineEnd(rest), "the regular expression is empty or never closed", "~ /pattern/")
 		return
 	}
-	source := m[1]
-	if m[2] == "i" {
-		source = "(?i)" + source
+	p := pattern{source: rest[1:end]}
+	source := p.source
+	if end++; end < len(rest) && rest[end] == 'i' {
+		p.fold, source = true, "(?i)"+source
+		end++
 	}
-	re, err := regexp.Compile(source)
-	if err != nil {
-		l.bad(len(m[0]), strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
+	var err error
+	if p.re, err = regexp.Compile(source); err != nil {
+		l.bad(end, strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
 		return
 	}
-	l.emit(tRegexp, len(m[0]), pattern{re: re, source: m[1], fold: m[2] == "i"})
+	l.emit(tRegexp, end, p)
 }
 
 // A pattern is the value of a tRegexp.
@@ -206,7 +270,7 @@ func lineEnd(s string) int {
 }
 
 func (l *lexer) list(rest string) {
-	m := reList.FindString(rest)
+	m := reList.FindString(piece(rest))
 	if m == "" {
 		l.bad(1, "expected the name of a list after '@'", "@list:scanners")
 		return
@@ -234,7 +298,7 @@ func (l *lexer) address(rest string) bool {
 	if colons == 0 && strings.IndexFunc(rest[:n], func(r rune) bool { return r > '9' }) >= 0 {
 		return false // a name such as a.b.c.d
 	}
-	if reTime.MatchString(rest) {
+	if reTime.MatchString(piece(rest)) {
 		return false
 	}
 	if n < len(rest) && rest[n] == '/' {
@@ -266,7 +330,8 @@ func (l *lexer) network(rest string, n int) {
 }
 
 func (l *lexer) number(rest string) {
-	if m := reTime.FindString(rest); m != "" && !startsWord(rest[len(m):]) {
+	short := piece(rest)
+	if m := reTime.FindString(short); m != "" && !startsWord(rest[len(m):]) {
 		t, err := parseTime(m)
 		if err != nil {
 			l.bad(len(m), fmt.Sprintf("'%s' is not a time", m), "2026-11-20T08:00Z")
@@ -275,11 +340,11 @@ func (l *lexer) number(rest string) {
 		l.emit(tTime, len(m), t)
 		return
 	}
-	if m := reSize.FindStringSubmatch(rest); m != nil {
+	if m := reSize.FindStringSubmatch(short); m != nil {
 		l.emit(tSize, len(m[0]), whole(parseFloat(m[1])*sizeUnits[m[2]]))
 		return
 	}
-	if m := reDuration.FindStringSubmatch(rest); m != nil {
+	if m := reDuration.FindStringSubmatch(short); m != nil {
 		d := parseFloat(m[1]) * durationUnits[m[2]]
 		if d > maxDuration {
 			l.bad(len(m[0]), "a duration has 100 years at most", "")
@@ -288,13 +353,13 @@ func (l *lexer) number(rest string) {
 		l.emit(tDuration, len(m[0]), d)
 		return
 	}
-	if m := rePercent.FindStringSubmatch(rest); m != nil {
+	if m := rePercent.FindStringSubmatch(short); m != nil {
 		l.emit(tPercent, len(m[0]), parseFloat(m[1])/100)
 		return
 	}
-	m := reNumber.FindString(rest)
+	m := reNumber.FindString(short)
 	if startsWord(rest[len(m):]) || strings.HasPrefix(rest[len(m):], ".") {
-		w := reWord.FindString(rest)
+		w := reWord.FindString(short)
 		l.bad(len(w), fmt.Sprintf("'%s' is no number, size, duration, address or time", w), numberFix(m, w[len(m):], w))
 		return
 	}
@@ -316,8 +381,7 @@ func numberFix(number, unit, word string) string {
 	return "text stands in quotes: " + quote(word)
 }
 
-func (l *lexer) quick(rest string) {
-	n := len(reQuick.FindString(rest))
+func (l *lexer) quick(rest string, n int) {
 	if n < len(rest) && (rest[n] == '"' || rest[n] == '\'') {
 		m := stringEnd(rest[n:])
 		if m < 0 {

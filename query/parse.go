@@ -13,7 +13,7 @@ import (
 const (
 	maxText        = 256 << 10 // bytes: thousands of addresses in a list
 	maxDepth       = 100       // parentheses, negations, links of a chain of arithmetic
-	maxTerms       = 1000      // conditions
+	maxTerms       = 1000      // conditions, columns and stages
 	maxDiagnostics = 20        // more help nobody
 )
 
@@ -77,7 +77,7 @@ type parser struct {
 type bail struct{}
 
 func (p *parser) fail(at Span, fix string, format string, args ...any) {
-	p.diags = append(p.diags, Diagnostic{at, fmt.Sprintf(format, args...), fix})
+	p.diags = append(p.diags, diagnostic(at, fix, format, args...))
 	panic(bail{})
 }
 
@@ -359,10 +359,15 @@ func (p *parser) not() cond {
 	return &notCond{p.since(begin), x}
 }
 
-func (p *parser) primary() cond {
+// term counts a condition, a column or a stage.
+func (p *parser) term() {
 	if p.terms++; p.terms > maxTerms {
-		p.fail(p.peek(0).Span, "field in (value, value, ...)", "more than %d conditions", maxTerms)
+		p.fail(p.peek(0).Span, "field in (value, value, ...)", "more than %d conditions, columns and stages", maxTerms)
 	}
+}
+
+func (p *parser) primary() cond {
+	p.term()
 	begin, t := p.i, p.peek(0)
 	if c := p.primitive(); c != nil {
 		return c
@@ -610,6 +615,7 @@ func (p *parser) set(c *inCond) {
 }
 
 func (p *parser) field() *fieldTerm {
+	p.term()
 	t := p.next()
 	if t.kind != tName || keywords[strings.ToLower(t.text)] {
 		p.fail(t.Span, "", "expected the name of a field, found %s", t.found())

@@ -10,6 +10,7 @@ func (p *parser) stage(s *syntax) {
 	begin := p.i
 	st := &stageSyntax{}
 	ok := p.guard(func() {
+		p.term()
 		p.stageName(st)
 		p.stageBody(st)
 		p.endOfPart()
@@ -94,6 +95,7 @@ func (p *parser) stageBody(st *stageSyntax) {
 
 func (p *parser) aggregates(st *stageSyntax) {
 	for {
+		p.term()
 		it := namedTerm{}
 		if p.peek(1).isOp("=") {
 			it.name, it.nameSpan = p.newName()
@@ -113,6 +115,7 @@ func (p *parser) aggregates(st *stageSyntax) {
 
 func (p *parser) assignments(st *stageSyntax) {
 	for {
+		p.term()
 		it := namedTerm{}
 		it.name, it.nameSpan = p.newName()
 		it.x = p.expr(false)

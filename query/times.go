@@ -8,7 +8,7 @@ import (
 // ParseTime reads a time as the language writes it: 2026-11-20, with T08:00,
 // seconds, their parts and a zone behind it as wanted. Without a zone it is UTC.
 func ParseTime(text string) (time.Time, error) {
-	if reTime.FindString(text) != text || text == "" {
+	if reTime.FindString(piece(text)) != text || text == "" {
 		return time.Time{}, fmt.Errorf("%q is not a time: want 2026-11-20T08:00Z or the like", text)
 	}
 	return parseTime(text)
@@ -16,7 +16,7 @@ func ParseTime(text string) (time.Time, error) {
 
 // ParseDuration reads a duration as the language writes it, such as 24h or 30d.
 func ParseDuration(text string) (time.Duration, error) {
-	m := reDuration.FindStringSubmatch(text)
+	m := reDuration.FindStringSubmatch(piece(text))
 	if m == nil || m[0] != text {
 		return 0, fmt.Errorf("%q is not a duration: want 24h, 30d or the like", text)
 	}
