@@ -52,7 +52,7 @@ var (
 )
 
 // maxLiteral is the length of the pieces that these are matched with.
-const maxLiteral = 128
+const maxLiteral = 64
 
 func piece(s string) string { return s[:min(len(s), maxLiteral)] }
 

@@ -506,7 +506,7 @@ func (p *parser) quick(t token) cond {
 	if w.quoted || c.star {
 		return c
 	}
-	if tokens, diags := lex(text); len(diags) == 0 && len(tokens) == 2 && tokens[0].kind >= tTime && tokens[0].kind <= tNumber {
+	if tokens, diags := lex(text); len(diags) == 0 && tokens[0].Len == len(text) && tokens[0].kind >= tTime && tokens[0].kind <= tNumber {
 		c.word.kind, c.word.value = tokens[0].kind, tokens[0].value
 	}
 	return c
