@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type channel struct {
 	open     [4]conversation // the latest ones
 	next     uint8           // of open, to be replaced
 
+	addr        netip.Addr // of the latest far side
 	lastPort    uint16
 	portChanges bool
 	names       nameField
@@ -83,7 +85,7 @@ func (c *channel) add(f *weir.Flow) bool {
 		c.unanswered++
 	}
 	c.portChanges = c.portChanges || c.lastPort != 0 && c.lastPort != f.SrcPort
-	c.lastPort = f.SrcPort
+	c.lastPort, c.addr = f.SrcPort, f.Dst
 	c.learn(f)
 	return true
 }

@@ -97,6 +97,9 @@ func (d *detector) judge(k key, c *channel) {
 	if c.questions != nil && c.questions.contacted || d.memberTold(k) {
 		return // its flows speak, or one name for all
 	}
+	if c.questions != nil && w.last.Sub(w.first) < pageLoad {
+		return // the names of one page, one after the other
+	}
 	if w.timing.M < promoteAt-1 || periodic.LogOdds(w.evidence()) < hopeless || d.splitFlow(c, &w) {
 		return
 	}
@@ -168,7 +171,7 @@ func (d *detector) decide(k key, c *channel, w *window) {
 	c.told, c.toldTotal, c.isTold = severity, c.total, true
 	f := weir.Finding{
 		Time: w.last, First: w.first, Last: w.last, Severity: severity,
-		Src: k.host, Dst: k.addr, DstPort: k.port, DstName: k.name, Key: k.host.String() + " " + c.service,
+		Src: k.host, Dst: c.addr, DstPort: k.port, DstName: k.name, Key: k.host.String() + " " + c.service,
 		Summary: summary(k, c, w), Checks: d.checks(c, w), Terms: s.Terms,
 		Against: append(against, lookAlikes(k, w)...), CouldNotCheck: couldNotCheck,
 		Techniques: techniques(k, c), Query: query(k, c, w),

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -19,6 +20,11 @@ const (
 	askedNames = 1_000_000
 	// shortTTL is that of answers which are meant to be asked for again.
 	shortTTL = 60 // s
+
+	// pageLoad is for how long a browser may go on asking for names of one
+	// domain as a page loads more and more of itself: with some regularity, but
+	// not for ten minutes without ever speaking with any of them.
+	pageLoad = 10 * time.Minute
 
 	dnsPort        = 53
 	uncontacted    = 0.7
@@ -62,6 +68,7 @@ func (d *detector) dns(q *weir.DNSTransaction) {
 		c.questions = &questions{}
 	}
 	c.questions.learn(q, isNew)
+	c.addr = q.Dst
 	c.start(q.Time, q.BytesUp, q.BytesDown)
 	d.grown(k, c, q.Time)
 }

@@ -60,7 +60,7 @@ func (d *detector) judge(k key, s *state, resolver bool) {
 	}
 	f := weir.Finding{
 		Time: time.UnixMicro(s.latest), First: time.UnixMicro(m.first), Last: time.UnixMicro(s.latest), Severity: severity,
-		Src: k.client, DstPort: dnsPort, DstName: k.domain, Key: k.client.String() + " " + k.domain,
+		Src: k.client, Dst: s.resolver, DstPort: dnsPort, DstName: k.domain, Key: k.client.String() + " " + k.domain,
 		Summary: summary(k, &t, &m), Checks: d.checks(s, &t, &m), Terms: score.Terms,
 		Against: append(against, lookAlikes(&m)...), CouldNotCheck: couldNotCheck, Query: d.query(k, s, &m),
 	}

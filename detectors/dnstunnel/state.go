@@ -123,6 +123,7 @@ type state struct {
 	pane    int64
 	latest  int64
 
+	resolver  netip.Addr // asked latest
 	touched   bool
 	contacted bool // the host has spoken with something of the domain
 
@@ -145,6 +146,7 @@ type typeCount struct {
 }
 
 func (s *state) count(q *weir.DNSTransaction, longest time.Duration) {
+	s.resolver = q.Dst
 	at := q.Time.UnixMicro()
 	s.latest = max(s.latest, at)
 	if n := at / (longest.Microseconds() / 2); n > s.pane {
