@@ -58,6 +58,103 @@ func TestLRUDoesNotAllocateAtItsLimit(t *testing.T) {
 	}
 }
 
+// TestLRUIsLikeItsTwin compares with a list that is searched from end to end.
+func TestLRUIsLikeItsTwin(t *testing.T) {
+	type pair struct {
+		key, value int
+		touched    time.Time
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for limit := 1; limit < 40; limit += 3 {
+		l := NewLRU[int, int](limit, time.Hour)
+		var slow []pair // the one touched longest ago first
+		evicted := uint64(0)
+		at := start
+		for range 2000 {
+			at = at.Add(time.Duration(r.IntN(300)-20) * time.Second) // sometimes backwards
+			k := r.IntN(60)
+			i := slices.IndexFunc(slow, func(p pair) bool { return p.key == k })
+			known := i >= 0 && at.Sub(slow[i].touched) < time.Hour
+			if got := l.Get(k, at); (got != nil) != known || known && *got != slow[i].value {
+				t.Fatalf("limit %d: Get(%d) = %v, want known %v", limit, k, got, known)
+			}
+			var v *int
+			switch r.IntN(10) {
+			case 0:
+				l.Delete(k)
+				slow = slices.DeleteFunc(slow, func(p pair) bool { return p.key == k })
+				continue
+			case 1, 2:
+				if v = l.TouchKnown(k, at); (v != nil) != known {
+					t.Fatalf("limit %d: TouchKnown(%d) = %v, want known %v", limit, k, v, known)
+				}
+				if !known {
+					continue
+				}
+			default:
+				v, _ = l.Touch(k, at)
+			}
+			for len(slow) > 0 && at.Sub(slow[0].touched) >= time.Hour {
+				slow = slow[1:]
+			}
+			p := pair{k, 0, at}
+			if i := slices.IndexFunc(slow, func(p pair) bool { return p.key == k }); i >= 0 {
+				p = slow[i]
+				if at.After(p.touched) {
+					p.touched = at
+				}
+				slow = slices.Delete(slow, i, i+1)
+			} else if len(slow) == limit {
+				slow = slow[1:]
+				evicted++
+			}
+			*v++
+			p.value++
+			slow = append(slow, p)
+			var order, want []int
+			for k := range l.All {
+				order = append(order, k)
+			}
+			for _, p := range slow {
+				want = append(want, p.key)
+			}
+			if !slices.Equal(order, want) || l.Len() != len(slow) || l.Evicted() != evicted {
+				t.Fatalf("limit %d: %v, %d evicted; want %v, %d", limit, order, l.Evicted(), want, evicted)
+			}
+		}
+	}
+}
+
+// BenchmarkLRU touches pairs of addresses, some of which are new.
+func BenchmarkLRU(b *testing.B) {
+	for _, size := range []int{1000, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			l := NewLRU[hostAddr, string](size, time.Hour)
+			r := rand.New(rand.NewPCG(1, 2))
+			keys := make([]hostAddr, size+size/10)
+			for i := range keys {
+				keys[i] = hostAddr{hostN(i % 100), hostN(r.IntN(1 << 24))}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				l.Touch(keys[r.IntN(len(keys))], start)
+			}
+		})
+	}
+}
+
+// BenchmarkDistinct adds ports of hosts, most of which are known.
+func BenchmarkDistinct(b *testing.B) {
+	d := NewDistinct[hostAddr, uint16](5*time.Minute, 5, 1<<20)
+	r := rand.New(rand.NewPCG(1, 2))
+	at := start
+	b.ReportAllocs()
+	for b.Loop() {
+		at = at.Add(time.Millisecond)
+		d.Add(hostAddr{hostN(r.IntN(10)), hostN(r.IntN(1000))}, uint16(r.IntN(100)), at)
+	}
+}
+
 // slowDistinct is the obvious twin of Distinct: it remembers every value and
 // when it was added last.
 type slowDistinct struct {
@@ -91,8 +188,8 @@ func TestDistinctIsLikeItsTwin(t *testing.T) {
 		for range 500 {
 			at = at.Add(time.Duration(r.IntN(60)-10) * time.Second) // sometimes backwards
 			k, v := r.IntN(3), r.IntN(20)
-			got, _ := d.Add(k, v, at)
-			if want := slow.add(k, v, at); got != want {
+			got := d.Add(k, v, at).N
+			if want := slow.add(k, v, at); got != want || d.Count(k).N != want {
 				t.Fatalf("Add(%d, %d, %v) = %d, want %d", k, v, at.Sub(start), got, want)
 			}
 		}
@@ -103,15 +200,15 @@ func TestDistinctFirst(t *testing.T) {
 	d := NewDistinct[string, int](5*time.Minute, 5, 1000)
 	d.Add("a", 1, start.Add(30*time.Second))
 	d.Add("a", 2, start.Add(40*time.Second))
-	if got := d.First("a"); !got.Equal(start.Add(30 * time.Second)) {
+	if got := d.Count("a").First; !got.Equal(start.Add(30 * time.Second)) {
 		t.Errorf("First = %v, want the first time", got)
 	}
 	d.Add("a", 2, start.Add(3*time.Minute))
 	d.Add("a", 3, start.Add(6*time.Minute))
-	if got := d.First("a"); !got.Equal(start.Add(time.Minute)) || d.Count("a") != 2 {
-		t.Errorf("First = %v of %d values, want the begin of the window and 2", got, d.Count("a"))
+	if got := d.Count("a"); !got.First.Equal(start.Add(time.Minute)) || got.N != 2 {
+		t.Errorf("First = %v of %d values, want the begin of the window and 2", got.First, got.N)
 	}
-	if !d.First("b").IsZero() {
+	if !d.Count("b").First.IsZero() {
 		t.Error("First of no key is a time")
 	}
 }
@@ -125,8 +222,8 @@ func TestDistinctAtItsLimit(t *testing.T) {
 		d.Add("new", i, start.Add(2*time.Minute))
 	}
 	// The pane of old goes for the ninth to tenth value, then two are refused.
-	if d.Count("old") != 0 || d.Count("new") != 10 || d.Lost() != 10 || d.Keys() != 1 {
-		t.Errorf("old %d, new %d, lost %d, %d keys; want 0, 10, 10, 1", d.Count("old"), d.Count("new"), d.Lost(), d.Keys())
+	if d.Count("old").N != 0 || d.Count("new").N != 10 || d.Lost() != 10 || d.Keys() != 1 {
+		t.Errorf("old %d, new %d, lost %d, %d keys; want 0, 10, 10, 1", d.Count("old").N, d.Count("new").N, d.Lost(), d.Keys())
 	}
 }
 
@@ -138,8 +235,8 @@ func TestDistinctForgetsTheKeyItAdds(t *testing.T) {
 		d.Add("a", i, start)
 	}
 	for i := range 2 {
-		if n, added := d.Add("a", 10+i, start.Add(time.Minute)); n != 1+i || !added || d.Count("a") != 1+i {
-			t.Errorf("value %d: count %d, added %v, then %d; want %d, true", i, n, added, d.Count("a"), 1+i)
+		if got := d.Add("a", 10+i, start.Add(time.Minute)); got.N != 1+i || !got.Added || d.Count("a").N != 1+i {
+			t.Errorf("value %d: count %d, added %v, then %d; want %d, true", i, got.N, got.Added, d.Count("a").N, 1+i)
 		}
 	}
 }

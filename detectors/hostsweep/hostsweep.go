@@ -185,7 +185,7 @@ func (r *run) contact(f *weir.Flow, outcome detect.Outcome) {
 	src := source{f.Src, f.Proto}
 	s := swept{src, f.DstPort}
 	h, _ := r.sources.Touch(src, f.Start)
-	if r.contacted.Count(s) == 0 {
+	if r.contacted.Count(s).N == 0 {
 		if h.ports >= maxPorts {
 			r.refused++
 			return
@@ -193,39 +193,35 @@ func (r *run) contact(f *weir.Flow, outcome detect.Outcome) {
 		h.ports++
 	}
 	walk, _ := r.walks.Touch(s, f.Start)
-	if _, first := r.contacted.Add(s, f.Dst, f.Start); first {
+	if r.contacted.Add(s, f.Dst, f.Start).Added {
 		walk.First(outcome != detect.Failed)
 		h.tried++
 	}
 	e := evidence{port: f.DstPort, last: f.Start, inbound: f.Direction == weir.Inbound, oneWay: r.vantage.OneWay()}
 	switch {
 	case outcome == detect.Failed:
-		n, _ := r.failed.Add(s, f.Dst, f.Start)
-		e.weigh(&failedKind, n, r.MinHosts, r.failed.First(s))
-		n, _ = r.failedDay.Add(s, f.Dst, f.Start)
-		e.weigh(&failedKind, n, r.MinHostsDay, r.failedDay.First(s))
+		e.weigh(&failedKind, r.failed.Add(s, f.Dst, f.Start), r.MinHosts)
+		e.weigh(&failedKind, r.failedDay.Add(s, f.Dst, f.Start), r.MinHostsDay)
 	default:
 		r.answered.Add(s, f.Dst, f.Start)
 		if f.Direction != weir.Internal || f.PacketsUp > brief {
 			return
 		}
-		n, _ := r.opened.Add(s, f.Dst, f.Start)
-		e.weigh(&openedKind, n, r.MinOpened, r.opened.First(s))
-		n, _ = r.openedDay.Add(s, f.Dst, f.Start)
-		e.weigh(&openedKind, n, r.MinOpenedDay, r.openedDay.First(s))
+		e.weigh(&openedKind, r.opened.Add(s, f.Dst, f.Start), r.MinOpened)
+		e.weigh(&openedKind, r.openedDay.Add(s, f.Dst, f.Start), r.MinOpenedDay)
 	}
-	e.walk, e.answered, e.sawDNS = float64(*walk), r.answered.Count(s), r.resolved.Sees(f.Src, f.Start)
+	e.walk, e.answered, e.sawDNS = float64(*walk), r.answered.Count(s).N, r.resolved.Sees(f.Src, f.Start)
 	r.judge(src, h, &e)
 }
 
 // weigh takes the number of hosts into e if it says more than what e holds.
-func (e *evidence) weigh(k *kind, n, threshold int, first time.Time) {
+func (e *evidence) weigh(k *kind, c detect.Count, threshold int) {
 	if e.oneWay {
 		threshold *= 2 // section 5.1: half of what looks unanswered may have been answered
 	}
-	x := 1.5 * math.Log(float64(n)/float64(threshold))
+	x := 1.5 * math.Log(float64(c.N)/float64(threshold))
 	if e.kind == nil || x > e.e {
-		e.kind, e.n, e.threshold, e.e, e.first = k, n, threshold, x, first
+		e.kind, e.n, e.threshold, e.e, e.first = k, c.N, threshold, x, c.First
 	}
 }
 

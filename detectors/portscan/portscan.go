@@ -168,26 +168,25 @@ func (r *run) failed(f *weir.Flow) {
 		_, named = r.resolved.Name(f.Src, f.Dst, f.Start)
 	}
 	e := evidence{first: f.Start, last: f.Start, inbound: f.Direction == weir.Inbound, oneWay: r.vantage.OneWay()}
-	if r.portsDay.Count(to) > 0 || h.targets < maxTargets {
-		n, _ := r.ports.Add(to, port, f.Start)
-		r.weigh(&e, &portsKind, n, r.MinPorts, f.Dst, r.ports.First(to))
-		n, added := r.portsDay.Add(to, port, f.Start)
-		r.weigh(&e, &portsDayKind, n, r.MinPortsDay, f.Dst, r.portsDay.First(to))
-		if added {
+	if h.targets < maxTargets || r.portsDay.Count(to).N > 0 {
+		r.weigh(&e, &portsKind, r.ports.Add(to, port, f.Start), r.MinPorts, f.Dst)
+		inDay := r.portsDay.Add(to, port, f.Start)
+		r.weigh(&e, &portsDayKind, inDay, r.MinPortsDay, f.Dst)
+		if inDay.Added {
 			h.tried++
-			if n == 1 {
+			if inDay.N == 1 {
 				h.targets++
 			}
 		}
 	}
 	if !named { // a host that was asked for by name is no probe, whatever port of it is dead
-		n, added := r.services.Add(src, service{f.Dst, port}, f.Start)
-		ports, _ := r.spread.Add(src, port, f.Start)
+		services := r.services.Add(src, service{f.Dst, port}, f.Start)
+		ports := r.spread.Add(src, port, f.Start).N
 		if ports >= r.MinPorts { // with fewer ports it is those that are swept over hosts: the matter of hostsweep
-			r.weigh(&e, &servicesKind, n, r.MinServicesDay, netip.Addr{}, r.services.First(src))
+			r.weigh(&e, &servicesKind, services, r.MinServicesDay, netip.Addr{})
 			e.ports = ports
 		}
-		if added && h.targets >= maxTargets {
+		if services.Added && h.targets >= maxTargets {
 			h.tried++
 		}
 	}
@@ -195,13 +194,13 @@ func (r *run) failed(f *weir.Flow) {
 }
 
 // weigh takes the measure into e if it says more than what e holds.
-func (r *run) weigh(e *evidence, k *kind, n, threshold int, dst netip.Addr, first time.Time) {
+func (r *run) weigh(e *evidence, k *kind, c detect.Count, threshold int, dst netip.Addr) {
 	if e.oneWay {
 		threshold *= 2 // section 5.1: half of what looks unanswered may have been answered
 	}
-	x := k.weight * math.Log(float64(n)/float64(threshold))
+	x := k.weight * math.Log(float64(c.N)/float64(threshold))
 	if e.kind == nil || x > e.e {
-		e.kind, e.n, e.threshold, e.e, e.dst, e.first = k, n, threshold, x, dst, first
+		e.kind, e.n, e.threshold, e.e, e.dst, e.first = k, c.N, threshold, x, dst, c.First
 	}
 }
 
