@@ -33,6 +33,7 @@ type Options struct {
 	NoHeader bool     // no line of names in table, csv and tsv
 	Time     string   // "iso" (default), "unix" or "local"
 	Summary  bool     // ndjson: end with a summary object
+	Nulls    bool     // json and ndjson: write missing values as null, not leave them out
 	Color    bool     // table: colour the severities
 	Width    int      // table: cut cells so that lines fit; 0 never cuts
 }
@@ -68,9 +69,9 @@ func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
 	case isTemplate:
 		return newTemplate(w, p, text)
 	case o.Format == "json":
-		return &jsonWriter{w: bufio.NewWriter(w), picker: p, envelope: true}, nil
+		return &jsonWriter{w: bufio.NewWriter(w), picker: p, envelope: true, nulls: o.Nulls}, nil
 	case o.Format == "ndjson":
-		return &jsonWriter{w: bufio.NewWriter(w), picker: p, summary: o.Summary}, nil
+		return &jsonWriter{w: bufio.NewWriter(w), picker: p, summary: o.Summary, nulls: o.Nulls}, nil
 	case o.Format == "csv", o.Format == "tsv":
 		return newCSV(w, p, o)
 	case o.Format == "md":
@@ -218,6 +219,7 @@ type jsonWriter struct {
 	rows     int64
 	envelope bool
 	summary  bool
+	nulls    bool
 }
 
 func (j *jsonWriter) Row(row query.Row) error {
@@ -234,7 +236,7 @@ func (j *jsonWriter) Row(row query.Row) error {
 	j.buf = append(j.buf, `{"v":1`...)
 	for i := range j.columns {
 		v := j.value(row, i)
-		if v == nil {
+		if v == nil && !j.nulls {
 			continue
 		}
 		j.buf = append(j.buf, ',')

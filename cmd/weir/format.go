@@ -22,6 +22,7 @@ type formatFlags struct {
 	summary  bool
 	color    string
 	wide     bool
+	nulls    bool
 	file     string
 	limit    int64
 }
@@ -105,7 +106,7 @@ func (f *formatFlags) writer(d *destination, columns []query.Column) (output.Wri
 	if err != nil {
 		return nil, err
 	}
-	o := output.Options{Format: f.formatFor(d), Columns: f.columns, NoHeader: f.noHeader, Time: f.time, Summary: f.summary, Color: color}
+	o := output.Options{Format: f.formatFor(d), Columns: f.columns, NoHeader: f.noHeader, Time: f.time, Summary: f.summary, Nulls: f.nulls, Color: color}
 	if !f.wide {
 		o.Width = d.width
 	}

@@ -212,6 +212,7 @@ func (f *findingFlags) findingRows(d *destination, format string, findings []wei
 	for _, c := range weir.FindingTable.Columns {
 		columns = append(columns, query.Column{Name: c.JSON, Type: c.Type, List: c.List, Enum: c.Enum, Unit: c.Unit})
 	}
+	f.nulls = true // who reads findings can rely on every key
 	w, err := f.writer(d, columns)
 	if err != nil {
 		return err
