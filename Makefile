@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 .PHONY: demo test build setup generate lint bench fuzz accuracy clean
 
 demo: build
-	./bin/weir demo
+	./bin/weir demo -o table
 
 build: setup
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir

@@ -40,6 +40,8 @@ func newDemo(s streams) *cobra.Command {
 	run.register(cmd)
 	f.register(cmd)
 	flags := cmd.Flags()
+	f.explain = true // who tries the demo wants to see that
+	flags.Lookup("explain").DefValue = "true"
 	flags.Uint64Var(&d.seed, "seed", demo.Seed, "the same seed makes the same network")
 	flags.StringVar(&d.store, "store", "", "keep the records in the store in this folder, to ask them with `weir query`")
 	flags.StringVar(&d.pcap, "pcap", "", "write the packets to this file, to try `weir scan` on")

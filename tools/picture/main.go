@@ -1,7 +1,7 @@
 // Command picture draws the text of a terminal, colours included, as an SVG:
 // the picture in the README.
 //
-//	bin/weir demo -o table --explain --color always | go run ./tools/picture > docs/demo.svg
+//	bin/weir demo -o table --color always | go run ./tools/picture > docs/demo.svg
 package main
 
 import (
