@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/weir-nta/weir"
@@ -40,8 +40,7 @@ const (
 // show. It turns that into log-odds, the same for all detectors. A detector
 // that wants one makes its own and shows it every flow and DNS transaction.
 type Context struct {
-	services *LRU[string, service]
-	ready    map[serviceKey]string // what Service has returned lately
+	services *LRU[Service, service]
 	ja4      *Prevalence
 	resolved *Resolved
 	hosts    HostSet
@@ -56,7 +55,8 @@ type service struct {
 	named      bool   // by handshake or look-up
 	selfSigned bool   // subject and issuer of its certificate are the same
 	certSeen   bool   // a certificate was seen
-	mismatch   string // what is said on which port, if that is odd
+	odd        string // what was said on oddPort, where that is not expected
+	oddPort    uint16
 	ja4        string // of its latest client
 	flows      uint32
 	bulky      uint32 // flows with more than bulky bytes down
@@ -65,15 +65,15 @@ type service struct {
 // NewContext returns an empty Context.
 func NewContext(l Limits) *Context {
 	return &Context{
-		services: NewLRU[string, service](l.Services, serviceFor),
-		ready:    map[serviceKey]string{},
+		services: NewLRU[Service, service](l.Services, serviceFor),
 		ja4:      NewPrevalence(l.Services),
 		resolved: NewResolved(l.Names),
 	}
 }
 
-// Flow learns from f.
-func (c *Context) Flow(f *weir.Flow) {
+// Flow learns from f and returns what it talks to, as Service does.
+func (c *Context) Flow(f *weir.Flow) Service {
+	svc := c.Service(f)
 	if c.began.IsZero() || f.Start.Before(c.began) {
 		c.began = f.Start
 	}
@@ -81,56 +81,35 @@ func (c *Context) Flow(f *weir.Flow) {
 		c.latest = f.End
 	}
 	if f.Direction == weir.Inbound || !f.Src.IsValid() {
-		return // its source is none of the hosts whose habits count
+		return svc // its source is none of the hosts whose habits count
 	}
 	c.hosts.Add(f.Src, f.End)
-	s, isNew := c.services.Touch(c.Service(f), f.End)
+	s, isNew := c.touch(svc, f.End)
 	if isNew || f.Start.Before(s.first) {
 		s.first = f.Start
 	}
 	s.hosts.Add(f.Src, f.End)
 	s.learn(f)
-	if c.nameOf(f) != "" {
-		s.named = true
-	}
+	s.named = s.named || svc.Name != ""
 	if f.TLS != nil && f.TLS.JA4 != "" {
 		c.ja4.Add(f.TLS.JA4, f.Src, f.End)
 	}
+	return svc
 }
 
-// A serviceKey is what the name of a service is made of: a name and a port, or
-// address, port and protocol.
-type serviceKey struct {
-	name  string
-	addr  netip.Addr
-	port  uint16
-	proto weir.Proto
+// touch returns what is known of svc. What is kept has a copy of the name, for
+// the text of a record may be part of a large one.
+func (c *Context) touch(svc Service, t time.Time) (s *service, isNew bool) {
+	if s = c.services.TouchKnown(svc, t); s != nil {
+		return s, false
+	}
+	svc.Name = strings.Clone(svc.Name)
+	return c.services.Touch(svc, t)
 }
 
-// maxNames is how many names of services are kept ready, so that a flow to a
-// known one makes no new string. When there are more, all are made anew.
-const maxNames = 1 << 16
-
-// Service returns the name of what f talks to: as [Service] does, and by the
-// name that its source looked up where the record itself has none.
-func (c *Context) Service(f *weir.Flow) string {
-	k := serviceKey{name: c.nameOf(f), port: f.DstPort}
-	if k.name == "" {
-		k.addr, k.proto = f.Dst, f.Proto
-	}
-	if s, ok := c.ready[k]; ok {
-		return s
-	}
-	s := addrService(f.Dst, f.DstPort, f.Proto)
-	if k.name != "" {
-		s = k.name + ":" + strconv.Itoa(int(f.DstPort))
-	}
-	if len(c.ready) >= maxNames {
-		clear(c.ready)
-	}
-	c.ready[k] = s
-	return s
-}
+// Service returns what f talks to: as [ServiceOf] does, and by the name that
+// its source looked up where the record itself has none.
+func (c *Context) Service(f *weir.Flow) Service { return serviceNamed(c.nameOf(f), f) }
 
 func (c *Context) nameOf(f *weir.Flow) string {
 	if n := Name(f); n != "" {
@@ -158,7 +137,7 @@ func (c *Context) Evicted() uint64 {
 
 // Hosts returns how many hosts used svc and how many were active at all, in
 // the last seven days.
-func (c *Context) Hosts(svc string) (users, active int) {
+func (c *Context) Hosts(svc Service) (users, active int) {
 	active, _ = c.hosts.Count(c.latest)
 	if s := c.services.Get(svc, c.latest); s != nil {
 		users, _ = s.hosts.Count(c.latest)
@@ -171,8 +150,11 @@ func (s *service) learn(f *weir.Flow) {
 	if f.BytesDown > bulky {
 		s.bulky++
 	}
-	if m := Mismatch(f); m != "" {
-		s.mismatch = m
+	if mismatched(f) {
+		s.oddPort = f.DstPort
+		if s.odd != f.App {
+			s.odd = strings.Clone(f.App)
+		}
 	}
 	if f.TLS == nil {
 		return
@@ -196,15 +178,27 @@ var tlsPorts = []uint16{
 // on a port not known for it, or something else on 443. A guess from the port
 // shows nothing.
 func Mismatch(f *weir.Flow) string {
+	if !mismatched(f) {
+		return ""
+	}
+	return onPort(f.App, f.DstPort)
+}
+
+func mismatched(f *weir.Flow) bool {
 	switch {
 	case f.App == "" || f.AppGuessed || f.Proto != weir.TCP:
-		return ""
-	case f.App == "tls" && !slices.Contains(tlsPorts, f.DstPort):
-		return fmt.Sprintf("TLS on port %d", f.DstPort)
-	case f.App != "tls" && f.DstPort == 443:
-		return fmt.Sprintf("%s on port 443", f.App)
+		return false
+	case f.App == "tls":
+		return !slices.Contains(tlsPorts, f.DstPort)
 	}
-	return ""
+	return f.DstPort == 443
+}
+
+func onPort(app string, port uint16) string {
+	if app == "tls" {
+		app = "TLS"
+	}
+	return fmt.Sprintf("%s on port %d", app, port)
 }
 
 // A Pattern is what a detector has measured of a conversation and a Context
@@ -219,11 +213,11 @@ type Pattern struct {
 	Bytes float64
 }
 
-// Score adds to s what the context of host using svc (as named by
+// Score adds to s what the context of host using svc (as told by
 // [Context.Service]) says, each term by itself and their sum between -5 and
 // +4. It returns in words what speaks against a finding, and what could not
 // be checked.
-func (c *Context) Score(s *Score, host netip.Addr, svc string, p Pattern) (against, couldNotCheck []string) {
+func (c *Context) Score(s *Score, host netip.Addr, svc Service, p Pattern) (against, couldNotCheck []string) {
 	v := &verdict{Score: s, start: len(s.Terms)}
 	k := c.services.Get(svc, c.latest)
 	if k == nil {
@@ -234,7 +228,7 @@ func (c *Context) Score(s *Score, host netip.Addr, svc string, p Pattern) (again
 		c.names(v, host, k)
 		k.handshake(v, p)
 	}
-	if e, ok := IsBenignPeriodic(svc, p.Interval, p.Bytes); ok {
+	if e, ok := IsBenignPeriodic(svc.String(), p.Interval, p.Bytes); ok {
 		v.add("allow-list", -3, "%s calls this often and this much for good reason (benign-periodic list %s)", e.Class, BenignVersion)
 	}
 	v.cannot("popularity rank of the domain: no list is built in")
@@ -353,8 +347,8 @@ func (s *service) handshake(v *verdict, p Pattern) {
 	case !s.certSeen:
 		v.cannot("certificate: none was seen (TLS 1.3 hides it)")
 	}
-	if s.mismatch != "" {
-		v.add("port", 0.5, "%s", s.mismatch)
+	if s.odd != "" {
+		v.add("port", 0.5, "%s", onPort(s.odd, s.oddPort))
 	}
 	if p.Timing && 2*s.bulky > s.flows {
 		v.add("bulk", -1.5, "more than half of its conversations bring over 64 KiB down, as media and downloads do")

@@ -53,11 +53,18 @@ type distinctKey[K comparable] struct {
 // A Count is how many different values a key has.
 type Count struct {
 	N     int
-	Added bool // the value asked about was new
-	// First is when the first value was added, not before the time from which
-	// values count: the values added since then are those that are counted.
-	// It is the zero time if there are none.
-	First time.Time
+	Added bool // the value was a new one
+	first int64
+}
+
+// First returns when the first value was added, not before the time from which
+// values count: the values added since then are those that are counted. It is
+// the zero time if there are none.
+func (c Count) First() time.Time {
+	if c.N == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, c.first).UTC()
 }
 
 // NewDistinct returns a Distinct over windows of the given length, cut into so
@@ -115,8 +122,7 @@ func (d *Distinct[K, V]) count(key uint32, added bool) Count {
 		return Count{}
 	}
 	k := d.keys.at(key)
-	first := max(k.first, d.oldest*int64(d.pane))
-	return Count{N: int(k.n), Added: added, First: time.Unix(0, first).UTC()}
+	return Count{N: int(k.n), Added: added, first: max(k.first, d.oldest*int64(d.pane))}
 }
 
 func (d *Distinct[K, V]) findKey(h uint32, k K) uint32 {

@@ -22,8 +22,9 @@ const exactHosts = 16
 // day, whose standard error is 1.04/sqrt(256) = 6.5 %. It takes 64 B to 2 kB.
 // The zero value is empty.
 type HostSet struct {
-	exact []hostDay        // nil once sketches are in use
-	panes [days]*sketchDay // sketches by day modulo days
+	exact    []hostDay // nil once it is sketched
+	sketched bool
+	panes    [days]*sketchDay // sketches by day modulo days
 }
 
 type hostDay struct {
@@ -47,7 +48,7 @@ func dayOf(t time.Time) int64 {
 // Add counts host at time t.
 func (s *HostSet) Add(host netip.Addr, t time.Time) {
 	day := dayOf(t)
-	if s.sketched() {
+	if s.sketched {
 		s.sketch(host, day)
 		return
 	}
@@ -67,12 +68,8 @@ func (s *HostSet) Add(host netip.Addr, t time.Time) {
 	for _, h := range s.exact {
 		s.sketch(h.host, h.day)
 	}
-	s.exact = nil
+	s.exact, s.sketched = nil, true
 	s.sketch(host, day)
-}
-
-func (s *HostSet) sketched() bool {
-	return slices.ContainsFunc(s.panes[:], func(p *sketchDay) bool { return p != nil })
 }
 
 func (s *HostSet) sketch(host netip.Addr, day int64) {
@@ -96,7 +93,7 @@ func (s *HostSet) sketch(host netip.Addr, day int64) {
 // t, and whether the number is exact.
 func (s *HostSet) Count(t time.Time) (n int, exact bool) {
 	day := dayOf(t)
-	if !s.sketched() {
+	if !s.sketched {
 		for _, h := range s.exact {
 			if h.day > day-days {
 				n++

@@ -34,9 +34,12 @@ func NewResolved(limit int) *Resolved {
 func (r *Resolved) DNS(d *weir.DNSTransaction) {
 	r.hosts.Touch(d.Src, d.Time)
 	for _, a := range d.Answers {
+		if !looksLikeAddr(a) {
+			continue // a name, a text: not every answer is an address
+		}
 		addr, err := netip.ParseAddr(a)
 		if err != nil {
-			continue // a name, a text: not every answer is an address
+			continue
 		}
 		name, _ := r.names.Touch(hostAddr{d.Src, addr.WithZone("")}, d.Time)
 		*name = d.Query

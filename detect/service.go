@@ -8,16 +8,40 @@ import (
 	"github.com/weir-nta/weir"
 )
 
-// Service returns the name of what f talks to, as specific as it is known: the
-// name in its handshake (TLS server name, HTTP host) and the port, else the
-// name that was looked up and the port, else address, port and protocol:
-// "cdn.example.net:443", "203.0.113.9:4444/tcp", "203.0.113.9/icmp".
-func Service(f *weir.Flow) string {
-	name := Name(f)
-	if name == "" {
-		return addrService(f.Dst, f.DstPort, f.Proto)
+// A Service is what a flow talks to, as specific as it is known: a name and a
+// port, or address, port and protocol. It is what a [Context] knows things by.
+type Service struct {
+	Name  string     // with it, Addr and Proto are not set
+	Addr  netip.Addr // of who has no name
+	Port  uint16     // 0 for protocols without ports
+	Proto weir.Proto
+}
+
+// ServiceOf returns the service of f, by its [Name] if it has one.
+func ServiceOf(f *weir.Flow) Service { return serviceNamed(Name(f), f) }
+
+func serviceNamed(name string, f *weir.Flow) Service {
+	switch {
+	case name != "":
+		return Service{Name: name, Port: f.DstPort}
+	case hasPorts(f.Proto):
+		return Service{Addr: f.Dst, Port: f.DstPort, Proto: f.Proto}
 	}
-	return name + ":" + strconv.Itoa(int(f.DstPort))
+	return Service{Addr: f.Dst, Proto: f.Proto}
+}
+
+func hasPorts(p weir.Proto) bool { return p == weir.TCP || p == weir.UDP || p == weir.SCTP }
+
+// String writes s as "cdn.example.net:443", "203.0.113.9:4444/tcp" or
+// "203.0.113.9/icmp".
+func (s Service) String() string {
+	switch {
+	case s.Name != "":
+		return s.Name + ":" + strconv.Itoa(int(s.Port))
+	case hasPorts(s.Proto):
+		return netip.AddrPortFrom(s.Addr, s.Port).String() + "/" + s.Proto.String()
+	}
+	return s.Addr.String() + "/" + s.Proto.String()
 }
 
 // Name returns the name of what f talks to: that of its handshake, else the
@@ -36,24 +60,17 @@ func Name(f *weir.Flow) string {
 	return name
 }
 
-// isAddr is asked for each flow, and the error of ParseAddr costs an
-// allocation: an address ends in a digit or has a colon, which names seldom do.
 func isAddr(s string) bool {
-	if s == "" || s[len(s)-1] > '9' && strings.IndexByte(s, ':') < 0 {
+	if !looksLikeAddr(s) {
 		return false
 	}
 	_, err := netip.ParseAddr(s)
 	return err == nil
 }
 
-func addrService(addr netip.Addr, port uint16, proto weir.Proto) string {
-	b := make([]byte, 0, 64)
-	switch proto {
-	case weir.TCP, weir.UDP, weir.SCTP:
-		b = netip.AddrPortFrom(addr, port).AppendTo(b)
-	default:
-		b = addr.AppendTo(b)
-	}
-	b = append(b, '/')
-	return string(append(b, proto.String()...))
+// looksLikeAddr is asked for each record, because the error of ParseAddr costs
+// an allocation: an address ends in a digit or has a colon, which names seldom
+// do.
+func looksLikeAddr(s string) bool {
+	return s != "" && (s[len(s)-1] <= '9' || strings.IndexByte(s, ':') >= 0)
 }

@@ -200,15 +200,15 @@ func TestDistinctFirst(t *testing.T) {
 	d := NewDistinct[string, int](5*time.Minute, 5, 1000)
 	d.Add("a", 1, start.Add(30*time.Second))
 	d.Add("a", 2, start.Add(40*time.Second))
-	if got := d.Count("a").First; !got.Equal(start.Add(30 * time.Second)) {
+	if got := d.Count("a").First(); !got.Equal(start.Add(30 * time.Second)) {
 		t.Errorf("First = %v, want the first time", got)
 	}
 	d.Add("a", 2, start.Add(3*time.Minute))
 	d.Add("a", 3, start.Add(6*time.Minute))
-	if got := d.Count("a"); !got.First.Equal(start.Add(time.Minute)) || got.N != 2 {
-		t.Errorf("First = %v of %d values, want the begin of the window and 2", got.First, got.N)
+	if got := d.Count("a"); !got.First().Equal(start.Add(time.Minute)) || got.N != 2 {
+		t.Errorf("First = %v of %d values, want the begin of the window and 2", got.First(), got.N)
 	}
-	if !d.Count("b").First.IsZero() {
+	if !d.Count("b").First().IsZero() {
 		t.Error("First of no key is a time")
 	}
 }
@@ -343,8 +343,8 @@ func TestService(t *testing.T) {
 		{weir.Flow{DstPort: 80, DstHost: "a.example", HTTP: &weir.HTTP{Host: "c.example"}}, "c.example:80"},
 		{weir.Flow{Dst: addr("203.0.113.9"), DstPort: 80, Proto: weir.TCP, HTTP: &weir.HTTP{Host: "203.0.113.9"}}, "203.0.113.9:80/tcp"},
 	} {
-		if got := Service(&c.f); got != c.want {
-			t.Errorf("Service(%+v) = %q, want %q", c.f, got, c.want)
+		if got := ServiceOf(&c.f).String(); got != c.want {
+			t.Errorf("ServiceOf(%+v) = %q, want %q", c.f, got, c.want)
 		}
 	}
 }
@@ -413,11 +413,12 @@ func contextOf(n int, age time.Duration) *Context {
 }
 
 func TestContext(t *testing.T) {
-	const odd = "203.0.113.9:4444/tcp"
+	odd := Service{Addr: addr("203.0.113.9"), Port: 4444, Proto: weir.TCP}
+	www := Service{Name: "www.example.net", Port: 443}
 	for _, c := range []struct {
 		name  string
 		ctx   *Context
-		svc   string
+		svc   Service
 		p     Pattern
 		terms string
 	}{
@@ -425,11 +426,11 @@ func TestContext(t *testing.T) {
 		{"small network", contextOf(20, 0), odd, Pattern{}, "prevalence 0.6, rare client 0.5, no name 0.7, self-signed 0.7, port 0.5"},
 		{"everything", contextOf(100, 0), odd, Pattern{}, "prevalence 1.2, rare client 1, no name 0.7, self-signed 0.7, port 0.5, context limit -0.1"},
 		{"bulk", contextOf(100, 0), odd, Pattern{Timing: true}, "prevalence 1.2, rare client 1, no name 0.7, self-signed 0.7, port 0.5, bulk -1.5"},
-		{"common", contextOf(100, 0), "www.example.net:443", Pattern{}, "prevalence -2.5"},
-		{"unknown", contextOf(100, 0), "no.example:1", Pattern{}, ""},
-		{"allow-listed", contextOf(100, 0), "203.0.113.9:123/udp", Pattern{Interval: time.Minute, Bytes: 180}, "allow-list -3"},
+		{"common", contextOf(100, 0), www, Pattern{}, "prevalence -2.5"},
+		{"unknown", contextOf(100, 0), Service{Name: "no.example", Port: 1}, Pattern{}, ""},
+		{"allow-listed", contextOf(100, 0), Service{Addr: addr("203.0.113.9"), Port: 123, Proto: weir.UDP}, Pattern{Interval: time.Minute, Bytes: 180}, "allow-list -3"},
 		{"new", contextOf(20, 15*24*time.Hour), odd, Pattern{}, "age 1, no name 0.7, self-signed 0.7, port 0.5"},
-		{"old", contextOf(20, 61*24*time.Hour), "www.example.net:443", Pattern{}, "age -1"},
+		{"old", contextOf(20, 61*24*time.Hour), www, Pattern{}, "age -1"},
 	} {
 		var s Score
 		against, cannot := c.ctx.Score(&s, hostN(1), c.svc, c.p)
@@ -455,12 +456,12 @@ func TestContextWithoutDNS(t *testing.T) {
 	f := weir.Flow{Start: start, End: start, Src: hostN(1), Dst: addr("203.0.113.9"), DstPort: 4444, Proto: weir.TCP, Direction: weir.Outbound}
 	c.Flow(&f)
 	var s Score
-	_, cannot := c.Score(&s, hostN(1), Service(&f), Pattern{})
+	_, cannot := c.Score(&s, hostN(1), ServiceOf(&f), Pattern{})
 	if len(s.Terms) != 0 || !slices.ContainsFunc(cannot, func(s string) bool { return strings.HasPrefix(s, "name: no DNS") }) {
 		t.Errorf("terms %v, could not check %q; want no term for the missing name", s.Terms, cannot)
 	}
 	c.DNS(&weir.DNSTransaction{Time: start, Src: hostN(1), Query: "x.example", Answers: []string{"203.0.113.9"}})
-	if got := c.Service(&f); got != "x.example:4444" {
+	if got := c.Service(&f).String(); got != "x.example:4444" {
 		t.Errorf("Service = %q, want the name that was looked up", got)
 	}
 }

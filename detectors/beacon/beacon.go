@@ -170,7 +170,7 @@ func unicast(a netip.Addr) bool {
 
 func (d *detector) flow(f *weir.Flow) {
 	d.advance(f.Start)
-	d.context.Flow(f)
+	service := d.context.Flow(f)
 	d.vantage.Flow(f)
 	d.contact(f)
 	if !eligible(f) {
@@ -179,7 +179,7 @@ func (d *detector) flow(f *weir.Flow) {
 	k := keyOf(f)
 	c, isNew := d.find(k, f.Start)
 	if isNew {
-		c.service = d.context.Service(f)
+		c.service = service
 		c.internal = internal(f)
 	}
 	c.domain = f.DstDomain
@@ -191,8 +191,8 @@ func (d *detector) flow(f *weir.Flow) {
 
 // find returns the channel or candidate of k, a new candidate if there is none.
 func (d *detector) find(k key, t time.Time) (c *channel, isNew bool) {
-	if d.channels.Get(k, t) != nil {
-		return d.channels.Touch(k, t)
+	if c = d.channels.TouchKnown(k, t); c != nil {
+		return c, false
 	}
 	return d.candidates.Touch(k, t)
 }

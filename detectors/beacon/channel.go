@@ -20,10 +20,10 @@ const (
 // A channel is what is remembered of one host calling one service. It is about
 // 400 bytes and 16 for each connection.
 type channel struct {
-	service  string // as the context names it
-	domain   string // registered, if it is known
-	internal bool   // the service is on a host of one's own
-	promoted bool   // it is no candidate any more
+	service  detect.Service // as the context knows it
+	domain   string         // registered, if it is known
+	internal bool           // the service is on a host of one's own
+	promoted bool           // it is no candidate any more
 	starts   []start
 	open     [4]conversation // the latest ones
 	next     uint8           // of open, to be replaced

@@ -171,7 +171,7 @@ func (d *detector) decide(k key, c *channel, w *window) {
 	c.told, c.toldTotal, c.isTold = severity, c.total, true
 	f := weir.Finding{
 		Time: w.last, First: w.first, Last: w.last, Severity: severity,
-		Src: k.host, Dst: c.addr, DstPort: k.port, DstName: k.name, Key: k.host.String() + " " + c.service,
+		Src: k.host, Dst: c.addr, DstPort: k.port, DstName: k.name, Key: k.host.String() + " " + c.service.String(),
 		Summary: summary(k, c, w), Checks: d.checks(c, w), Terms: s.Terms,
 		Against: append(against, lookAlikes(k, w)...), CouldNotCheck: couldNotCheck,
 		Techniques: techniques(k, c), Query: query(k, c, w),

@@ -56,7 +56,7 @@ func (d *detector) dns(q *weir.DNSTransaction) {
 	d.asFlow = weir.Flow{ // the context knows services: the domain is one
 		Start: q.Time, End: q.Time, Src: q.Src, Dst: q.Dst, DstPort: dnsPort, Proto: weir.UDP, DstHost: q.Domain, Direction: weir.Outbound,
 	}
-	d.context.Flow(&d.asFlow)
+	service := d.context.Flow(&d.asFlow)
 	isNew := d.isNew(q)
 	if !isNew && !shortLived(q) {
 		return
@@ -64,7 +64,7 @@ func (d *detector) dns(q *weir.DNSTransaction) {
 	k := key{host: q.Src, name: q.Domain, port: dnsPort, proto: weir.UDP}
 	c, unknown := d.find(k, q.Time)
 	if unknown {
-		c.service = q.Domain + ":53"
+		c.service = service
 		c.questions = &questions{}
 	}
 	c.questions.learn(q, isNew)

@@ -6,7 +6,6 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/weir-nta/weir"
-	"github.com/weir-nta/weir/detect"
 )
 
 const (
@@ -46,10 +45,10 @@ func (d *detector) rotating(f *weir.Flow, member key) {
 	}
 	d.asFlow = *f
 	d.asFlow.DstHost, d.asFlow.TLS, d.asFlow.HTTP = f.DstDomain, nil, nil
-	d.context.Flow(&d.asFlow) // who else changes names there
+	service := d.context.Flow(&d.asFlow) // who else changes names there
 	c, isNew := d.find(k, f.Start)
 	if isNew {
-		c.service = detect.Service(&d.asFlow)
+		c.service = service
 		c.internal = internal(f)
 	}
 	if c.add(f) {

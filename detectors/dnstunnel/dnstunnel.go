@@ -135,8 +135,7 @@ func (d *detector) dns(q *weir.DNSTransaction) {
 	d.learn(q)
 	sub := subdomain(q.Query, q.Domain)
 	k := key{q.Src, q.Domain}
-	if s := d.keys.Get(k, q.Time); s != nil {
-		d.keys.Touch(k, q.Time)
+	if s := d.keys.TouchKnown(k, q.Time); s != nil {
 		d.count(k, s, q, sub)
 		return
 	}

@@ -37,7 +37,7 @@ func (d *detector) judge(k key, s *state, resolver bool) {
 	}
 	score := &detect.Score{}
 	d.addEvidence(score, s, &t, &m, factor)
-	against, couldNotCheck := d.context.Score(score, k.client, k.domain+":53", detect.Pattern{})
+	against, couldNotCheck := d.context.Score(score, k.client, detect.Service{Name: k.domain, Port: dnsPort}, detect.Pattern{})
 	couldNotCheck = slices.DeleteFunc(couldNotCheck, func(s string) bool { return strings.HasPrefix(s, "certificate") })
 	if allow := d.allowed(k.domain, s); allow != "" {
 		score.Add("allow-list", allowed, "%s is asked for reputation, which takes up to %s", allow, volume(d.AllowBytes))

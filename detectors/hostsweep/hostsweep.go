@@ -185,17 +185,17 @@ func (r *run) contact(f *weir.Flow, outcome detect.Outcome) {
 	src := source{f.Src, f.Proto}
 	s := swept{src, f.DstPort}
 	h, _ := r.sources.Touch(src, f.Start)
-	if r.contacted.Count(s).N == 0 {
-		if h.ports >= maxPorts {
-			r.refused++
-			return
-		}
-		h.ports++
+	if h.ports >= maxPorts && r.contacted.Count(s).N == 0 {
+		r.refused++
+		return
 	}
 	walk, _ := r.walks.Touch(s, f.Start)
-	if r.contacted.Add(s, f.Dst, f.Start).Added {
+	if c := r.contacted.Add(s, f.Dst, f.Start); c.Added {
 		walk.First(outcome != detect.Failed)
 		h.tried++
+		if c.N == 1 {
+			h.ports++
+		}
 	}
 	e := evidence{port: f.DstPort, last: f.Start, inbound: f.Direction == weir.Inbound, oneWay: r.vantage.OneWay()}
 	switch {
@@ -210,8 +210,12 @@ func (r *run) contact(f *weir.Flow, outcome detect.Outcome) {
 		e.weigh(&openedKind, r.opened.Add(s, f.Dst, f.Start), r.MinOpened)
 		e.weigh(&openedKind, r.openedDay.Add(s, f.Dst, f.Start), r.MinOpenedDay)
 	}
-	e.walk, e.answered, e.sawDNS = float64(*walk), r.answered.Count(s).N, r.resolved.Sees(f.Src, f.Start)
-	r.judge(src, h, &e)
+	e.walk = float64(*walk)
+	if e.e > -most { // few hosts, as nearly always, are no sweep whatever else is known
+		e.answered, e.sawDNS = r.answered.Count(s).N, r.resolved.Sees(f.Src, f.Start)
+		r.judge(src, h, &e)
+	}
+	r.offer(src, h, f.Start)
 }
 
 // weigh takes the number of hosts into e if it says more than what e holds.
@@ -221,21 +225,26 @@ func (e *evidence) weigh(k *kind, c detect.Count, threshold int) {
 	}
 	x := 1.5 * math.Log(float64(c.N)/float64(threshold))
 	if e.kind == nil || x > e.e {
-		e.kind, e.n, e.threshold, e.e, e.first = k, c.N, threshold, x, c.First
+		e.kind, e.n, e.threshold, e.e, e.first = k, c.N, threshold, x, c.First()
 	}
 }
 
-// judge keeps the strongest evidence against a source and offers it if it says
-// more for a sweep than against.
+// judge keeps the strongest evidence against a source if it says more for a
+// sweep than against.
 func (r *run) judge(src source, h *history, e *evidence) {
-	if l := r.parts(src, e).sum(); l > 0 && (h.best.kind == nil || l >= h.bestL || e.last.Sub(h.best.last) > day) {
+	p := r.parts(src, e)
+	if l := p.sum(); l > 0 && (h.best.kind == nil || l >= h.bestL || e.last.Sub(h.best.last) > day) {
 		h.best, h.bestL = *e, l
 	}
+}
+
+// offer tells the strongest evidence against a source, if there is any.
+func (r *run) offer(src source, h *history, now time.Time) {
 	if h.best.kind == nil {
 		return
 	}
 	h.best.tried = h.tried
-	r.peaks.Offer(src, e.last, float64(h.tried), detect.Logistic(h.bestL) >= detect.ScoreMedium, h.best)
+	r.peaks.Offer(src, now, float64(h.tried), detect.Logistic(h.bestL) >= detect.ScoreMedium, h.best)
 }
 
 // parts are those of L = E + C_role of section 5.1. E, all but the role, is
@@ -245,19 +254,24 @@ type parts struct {
 	why                               string // of the role
 }
 
+// What walk and admin add at most, and both together.
+const mostWalk, mostAdmin, most = 1.5, 0.5, 2
+
+// bounded returns as much of x as E may grow.
+func (p *parts) bounded(x float64) float64 { return detect.Clamp(p.sum()+x, -4, 4) - p.sum() }
+
 func (p *parts) sum() float64 { return p.hosts + p.walk + p.admin + p.success + p.role }
 
-func (r *run) parts(src source, e *evidence) *parts {
-	p := &parts{hosts: detect.Clamp(e.e, -4, 4)}
-	bounded := func(x float64) float64 { return detect.Clamp(p.sum()+x, -4, 4) - p.sum() }
+func (r *run) parts(src source, e *evidence) parts {
+	p := parts{hosts: detect.Clamp(e.e, -4, 4)}
 	if !e.oneWay {
-		p.walk = bounded(detect.Clamp(0.1*(e.walk-detect.WalkDecides), -1, 1.5))
+		p.walk = p.bounded(detect.Clamp(0.1*(e.walk-detect.WalkDecides), -1, mostWalk))
 	}
 	if slices.Contains(adminPorts, e.port) {
-		p.admin = bounded(0.5)
+		p.admin = p.bounded(mostAdmin)
 	}
 	if e.successRate() > 0.8 {
-		p.success = bounded(-0.5)
+		p.success = p.bounded(-0.5)
 	}
 	p.role, p.why = detect.Role(src.addr, r.Scanners, r.Discovery, e.inbound && e.answered == 0)
 	return p

@@ -2,7 +2,6 @@ package longconn
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
@@ -13,7 +12,7 @@ func (r *run) finding(k key, e *evidence) weir.Finding {
 	s, against, couldNotCheck := r.score(k, e)
 	f := weir.Finding{
 		Time: e.end, First: e.first, Last: e.end,
-		Src: k.host, Dst: e.dst, DstPort: e.port, DstName: k.name(), Key: fmt.Sprintf("%v %s", k.host, k.service),
+		Src: k.host, Dst: e.dst, DstPort: e.port, DstName: k.service.Name, Key: fmt.Sprintf("%v %s", k.host, k.service),
 		Summary: summary(k, e), Terms: s.Terms, Query: question(k, e), Techniques: techniques(e),
 		Against: append(against, "long connections are common: push, meetings, web sockets, VPN"),
 		CouldNotCheck: append(couldNotCheck,
@@ -38,15 +37,6 @@ func summary(k key, e *evidence) string {
 		what = fmt.Sprintf("%d connections to %s open for %s together, the longest for %s", e.connections, k.service, detect.Span(e.open), detect.Span(e.longest))
 	}
 	return fmt.Sprintf("%v %s %s; %d bytes up and %d down", k.host, kept, what, e.up, e.down)
-}
-
-// name returns the name of the service, if it has one.
-func (k key) name() string {
-	host, _, _ := strings.Cut(k.service, ":")
-	if strings.Contains(k.service, "/") {
-		return "" // address, port and protocol: there is no name
-	}
-	return host
 }
 
 func techniques(e *evidence) []string {

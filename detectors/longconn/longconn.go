@@ -94,7 +94,7 @@ type run struct {
 // A key names a channel: a host and the service it uses.
 type key struct {
 	host    netip.Addr
-	service string
+	service detect.Service
 }
 
 // A channel is what is known of one.
@@ -135,13 +135,12 @@ type evidence struct {
 }
 
 func (r *run) flow(f *weir.Flow) {
-	r.context.Flow(f)
+	k := key{f.Src, r.context.Flow(f)}
 	r.vantage.Flow(f)
 	if !r.concerns(f) {
 		return
 	}
-	k := key{f.Src, r.context.Service(f)}
-	if r.channels.Get(k, f.End) == nil && f.Duration < begins {
+	if f.Duration < begins && r.channels.Get(k, f.End) == nil {
 		return
 	}
 	c, isNew := r.channels.Touch(k, f.End)

@@ -200,7 +200,7 @@ func (r *run) weigh(e *evidence, k *kind, c detect.Count, threshold int, dst net
 	}
 	x := k.weight * math.Log(float64(c.N)/float64(threshold))
 	if e.kind == nil || x > e.e {
-		e.kind, e.n, e.threshold, e.e, e.dst, e.first = k, c.N, threshold, x, dst, c.First
+		e.kind, e.n, e.threshold, e.e, e.dst, e.first = k, c.N, threshold, x, dst, c.First()
 	}
 }
 
