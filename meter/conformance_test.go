@@ -403,7 +403,7 @@ func report(t *testing.T, floors map[string]float64, equal, total map[string]int
 		share := float64(equal[field]) / float64(total[field])
 		t.Logf("%-14s %5d of %5d equal, %.3f", field, equal[field], total[field], share)
 		if !(share >= floors[field]) {
-			t.Errorf("%s: %.3f equal to Zeek, want %.3f or more", field, share, floors[field])
+			t.Errorf("%s: %.3f equal, want %.3f or more", field, share, floors[field])
 		}
 	}
 }
