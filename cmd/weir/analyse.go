@@ -52,12 +52,24 @@ func (r *runFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&r.progress, "progress", "auto", "progress on stderr: auto, json or none")
 }
 
-func (r *runFlags) load() (*config.Config, error) {
-	c, err := config.Load(r.config, parts.Detectors)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, &exitError{exitNotFound, err}
+// check refuses what is wrong with the flags before anything is read.
+func (r *runFlags) check(s streams) error {
+	_, err := r.progressStyle(s.err)
+	return err
+}
+
+// load returns the configuration, with what the flags say in its place.
+func (r *runFlags) load(s streams) (*config.Config, error) {
+	if err := r.check(s); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	c, err := config.Load(r.config, parts.Detectors)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, &exitError{exitNotFound, err}
+	case errors.Is(err, os.ErrPermission):
+		return nil, &exitError{exitRefused, err}
+	case err != nil:
 		return nil, &exitError{exitUsage, err}
 	}
 	if err := r.choose(c); err != nil {
@@ -68,12 +80,15 @@ func (r *runFlags) load() (*config.Config, error) {
 	}
 	c.LocalGiven = true
 	c.Local.Networks = nil
-	for _, s := range r.local {
-		p, err := netip.ParsePrefix(s)
+	for _, text := range r.local {
+		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, exitWith(exitUsage, "--local %s: %w\n  hint: a network is an address and a length, such as 203.0.113.0/24", s, err)
+			return nil, exitWith(exitUsage, "--local %q is no network\n  hint: a network is an address and a length, such as 203.0.113.0/24", text)
 		}
 		c.Local.Networks = append(c.Local.Networks, p)
+	}
+	if _, err := c.Local.New(); err != nil {
+		return nil, exitWith(exitUsage, "--local: %w", err)
 	}
 	return c, nil
 }
@@ -137,6 +152,7 @@ type analysis struct {
 // run analyses all that src brings. Its error tells what came in the way; what
 // was found before that is in a.alerts all the same.
 func (a *analysis) run(ctx context.Context, src source.Source) error {
+	a.alerts = alert.NewManager(0)
 	style, err := a.flags.progressStyle(a.err)
 	if err != nil {
 		return err
@@ -153,7 +169,6 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 	if err != nil {
 		return err
 	}
-	a.alerts = alert.NewManager(0)
 	located := &locating{Source: src, config: a.config.Local, border: border, given: a.config.LocalGiven, say: a.note}
 	p := pipeline.Pipeline{
 		Sources: []source.Source{located},
@@ -243,11 +258,14 @@ func openStore(dir string, mustExist bool) (store.Store, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	if _, err := os.Stat(dir); mustExist && err != nil {
-		return nil, exitWith(exitNotFound, "no store: %w\n  hint: `weir scan --store %s FILE` makes one", err, dir)
+	if mustExist && !duckdb.Exists(dir) {
+		return nil, exitWith(exitNotFound, "no store in %s\n  hint: `weir scan --store %s FILE` makes one", dir, dir)
 	}
 	st, err := duckdb.Open(duckdb.Config{Dir: dir})
-	if err != nil {
+	switch {
+	case errors.Is(err, duckdb.ErrInUse):
+		return nil, exitWith(exitRefused, "%w\n  hint: a store is one program's at a time: wait for it to end, or name another with --store", err)
+	case err != nil:
 		return nil, exitWith(exitRefused, "store %s: %w", dir, err)
 	}
 	return st, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/config"
 	"github.com/weir-nta/weir/demo"
+	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/detectors/hostsweep"
 	"github.com/weir-nta/weir/detectors/portscan"
 	"github.com/weir-nta/weir/parts"
@@ -32,7 +34,7 @@ func newDemo(s streams) *cobra.Command {
 			"it and honest traffic that looks like them, and analyses it as it would real\n" +
 			"traffic; then two hours of it once more, from packets. It leaves nothing behind.\n\n" +
 			demo.Notice,
-		Args: cobra.NoArgs,
+		Args: wants(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), s, &run, &f, &d)
 		},
@@ -59,7 +61,7 @@ func runDemo(ctx context.Context, s streams, run *runFlags, f *findingFlags, d *
 	if err != nil {
 		return err
 	}
-	conf, err := demoConfig(run)
+	conf, err := demoConfig(s, run)
 	if err != nil {
 		return err
 	}
@@ -70,21 +72,22 @@ func runDemo(ctx context.Context, s streams, run *runFlags, f *findingFlags, d *
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if cerr := st.Close(); err == nil {
-			err = cerr
-		}
-	}()
+	defer func() { err = cmp.Or(err, st.Close()) }()
+	out, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, out.close()) }()
 	s.talk("%s", demo.Notice)
 	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: true}
 	if err := a.run(ctx, &demoSource{seed: d.seed}); err != nil {
 		return a.verdict(ctx, err)
 	}
-	if err := f.print(s, a.alerts.Alerts(), least); err != nil {
+	if err := f.print(s, out, a.alerts.Alerts(), least); err != nil {
 		return err
 	}
 	a.note("%d days, analysed in %.1f s", demo.Days, a.took.Seconds())
-	whole := judge(a.alerts.Alerts(), false)
+	whole := judge(a.alerts.Alerts(), conf, false)
 	whole.say(a, "of the records")
 	if d.store != "" {
 		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", d.store, d.store)
@@ -100,7 +103,13 @@ func runDemo(ctx context.Context, s streams, run *runFlags, f *findingFlags, d *
 }
 
 // demoConfig is the configuration of the demo's network, not of this machine's.
-func demoConfig(run *runFlags) (*config.Config, error) {
+func demoConfig(s streams, run *runFlags) (*config.Config, error) {
+	if run.config != "" || len(run.local) > 0 {
+		return nil, exitWith(exitUsage, "the demo has networks and settings of its own: --config and --local do not apply")
+	}
+	if err := run.check(s); err != nil {
+		return nil, err
+	}
 	conf, err := config.Parse(nil, parts.Detectors)
 	if err != nil {
 		return nil, err
@@ -116,10 +125,7 @@ func demoConfig(run *runFlags) (*config.Config, error) {
 			conf.Detectors[i].Config = own
 		}
 	}
-	if run.config != "" || len(run.local) > 0 {
-		return nil, exitWith(exitUsage, "the demo has networks and settings of its own: --config and --local do not apply")
-	}
-	return conf, nil
+	return conf, run.choose(conf)
 }
 
 func (d *demoFlags) openStore() (store.Store, error) {
@@ -166,7 +172,7 @@ func (d *demoFlags) fromPackets(ctx context.Context, s streams, run *runFlags, c
 	}
 	p := src.Progress()
 	a.note("the two hours from %s once more, as %s packets, in %.1f s", demo.PacketsFrom().Format("2006-01-02 15:04Z"), count(p.Packets), a.took.Seconds())
-	j := judge(a.alerts.Alerts(), true)
+	j := judge(a.alerts.Alerts(), conf, true)
 	j.say(a, "of the packets")
 	return j, nil
 }
@@ -182,12 +188,14 @@ type judgement struct {
 	other         []weir.Finding   // at medium or above, and neither planted nor expected
 }
 
-// judge compares alerts with the plants: all of them, or those in the packets.
-func judge(alerts []weir.Alert, packets bool) *judgement {
+// judge compares alerts with the plants that the detectors of conf are to find:
+// all of them, or those in the packets.
+func judge(alerts []weir.Alert, conf *config.Config, packets bool) *judgement {
 	j := new(judgement)
 	for _, p := range demo.Plants() {
+		ran := slices.ContainsFunc(conf.Detectors, func(c detect.Choice) bool { return c.Detector.Name == p.Detector })
 		switch {
-		case p.Detector == "" || packets && !p.InPackets:
+		case !ran || packets && !p.InPackets:
 		case slices.ContainsFunc(alerts, func(a weir.Alert) bool { return tells(&a.Finding, &p) }):
 			j.found = append(j.found, p)
 		default:

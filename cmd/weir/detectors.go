@@ -16,7 +16,7 @@ func newDetectors(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "detectors [NAME]",
 		Short: "List the detectors, or explain one",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  wants(0, 1, "one detector at most"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return detectorNames(), cobra.ShellCompDirectiveNoFileComp
 		},

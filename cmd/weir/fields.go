@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ func newFields(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fields [TABLE]",
 		Short: "List every field of the records: type, meaning, example",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  wants(0, 1, "one table at most"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return tableNames(), cobra.ShellCompDirectiveNoFileComp
 		},
@@ -77,15 +78,14 @@ func speed(c *weir.Column) string {
 
 // writeRows writes rows that are all at hand.
 func writeRows(s streams, f *formatFlags, columns []query.Column, rows []query.Row) (err error) {
+	if err := f.check(columns); err != nil {
+		return err
+	}
 	d, err := f.open(s)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if cerr := d.close(); err == nil {
-			err = cerr
-		}
-	}()
+	defer func() { err = cmp.Or(err, d.close()) }()
 	w, err := f.writer(d, columns)
 	if err != nil {
 		return err

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -41,29 +43,43 @@ func (f *formatFlags) register(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.Formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// check refuses a wrong format before a command does its work.
-func (f *formatFlags) check() error {
-	o := output.Options{Format: f.format, Time: f.time}
-	if o.Format == "" {
-		o.Format = "table"
+// check refuses what is wrong with the flags before a command does its work,
+// whose answer will have these columns.
+func (f *formatFlags) check(columns []query.Column) error {
+	if f.limit < 0 {
+		return exitWith(exitUsage, "-n %d: want 0, for all, or more", f.limit)
 	}
-	if err := o.Check(); err != nil {
-		return &exitError{exitUsage, err}
+	trial := &destination{w: io.Discard}
+	if _, err := f.writer(trial, columns); err != nil {
+		return err
 	}
 	return nil
 }
 
 // A destination is where rows go: stdout or a file.
 type destination struct {
-	io.Writer
+	w        io.Writer
 	terminal bool
 	width    int
 	close    func() error
 }
 
+// Write writes b. What comes in its way leads to an exit code; that nobody
+// reads any more, as with `| head`, is nothing to talk about.
+func (d *destination) Write(b []byte) (int, error) {
+	n, err := d.w.Write(b)
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+		return n, &exitError{code: exitPipe}
+	case err != nil:
+		return n, exitWith(exitIncomplete, "%w\n  hint: what was written is not complete", err)
+	}
+	return n, nil
+}
+
 func (f *formatFlags) open(s streams) (*destination, error) {
 	if f.file == "" {
-		d := &destination{Writer: s.out, close: func() error { return nil }}
+		d := &destination{w: s.out, close: func() error { return nil }}
 		if out, ok := s.out.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
 			d.terminal = true
 			d.width, _, _ = term.GetSize(int(out.Fd()))
@@ -74,7 +90,7 @@ func (f *formatFlags) open(s streams) (*destination, error) {
 	if err != nil {
 		return nil, exitWith(exitRefused, "%w", err)
 	}
-	return &destination{Writer: file, close: file.Close}, nil
+	return &destination{w: file, close: file.Close}, nil
 }
 
 func (f *formatFlags) colored(d *destination) (bool, error) {

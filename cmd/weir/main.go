@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -29,9 +30,10 @@ const (
 	exitNotFound    = 3   // no such file, store, table or detector
 	exitDamaged     = 4   // input damaged or only partly read; what was readable is on stdout
 	exitRefused     = 5   // no permission, or the store is in use
-	exitIncomplete  = 6   // results are valid but partial: disk full, limit
+	exitIncomplete  = 6   // results are valid but partial: disk full, limit, write error
 	exitBug         = 70  // a panic, with the path of a dump
 	exitInterrupted = 130 // SIGINT
+	exitPipe        = 141 // SIGPIPE: nobody reads any more, nothing is said
 	exitTerminated  = 143 // SIGTERM
 )
 
@@ -91,8 +93,10 @@ func (e errSignal) Error() string {
 }
 
 // withSignals returns a context that SIGINT and SIGTERM cancel, so that a
-// command stops cleanly and keeps its results. A second signal kills.
+// command stops cleanly and keeps its results. A second signal kills. SIGPIPE
+// becomes an error of the write, so that a temporary store is removed.
 func withSignals(ctx context.Context) (context.Context, func()) {
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -159,16 +163,63 @@ func newRoot(s streams) *cobra.Command {
 			"Try `weir demo`, then `weir scan FILE.pcap`.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitWith(exitUsage, "%w\n  hint: `%s --help` lists the flags", err, cmd.CommandPath())
 	})
+	root.SuggestionsMinimumDistance = 2 // letters between what is typed and what is meant
 	profile(root)
 	root.AddCommand(newScan(s), newQuery(s), newFields(s), newDetectors(s), newDemo(s), newVersion(s))
+	root.SetHelpCommand(newHelp(root))
+	root.InitDefaultCompletionCmd()
+	if shells, _, err := root.Find([]string{"completion"}); err == nil {
+		shells.Args = known
+		shells.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	return root
+}
+
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return known(root, args)
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
+}
+
+// known refuses what is not the name of a command, and says which may be meant.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := fmt.Sprintf("`%s --help` lists the commands", cmd.CommandPath())
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		hint = "did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return exitWith(exitUsage, "no command %q\n  hint: %s", args[0], hint)
+}
+
+// wants refuses fewer than least or more than most arguments, and says what
+// they should be.
+func wants(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return exitWith(exitUsage, "%s wants %s\n  hint: `%s --help` shows examples", cmd.CommandPath(), what, cmd.CommandPath())
+		case len(args) > most:
+			return exitWith(exitUsage, "%s wants %s; %q is one too many", cmd.CommandPath(), what, args[most])
+		}
+		return nil
+	}
 }
 
 // profile lets every command write a CPU profile, for `go tool pprof`.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +40,7 @@ func newQuery(s streams) *cobra.Command {
 		Example: "  weir query -r capture.pcap 'stats b = sum(bytes) by dst.ip | top 20 by b'\n" +
 			"  weir query --store ./weir-data 'from dns rcode = NXDOMAIN | top 10 src.ip'\n" +
 			"  weir query --store ./weir-data -f -24h 'dir = outbound and dur > 8h'",
-		Args: cobra.MinimumNArgs(1),
+		Args: wants(1, math.MaxInt, "a question"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(cmd.Context(), s, &run, &f, strings.Join(args, " "))
 		},
@@ -56,12 +58,12 @@ func newQuery(s streams) *cobra.Command {
 }
 
 func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text string) (err error) {
-	if err := f.check(); err != nil {
-		return err
-	}
 	q, err := query.Parse(text)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if err := f.check(q.Columns); err != nil {
+		return err
 	}
 	if !run.quiet {
 		for _, w := range q.Warnings {
@@ -72,15 +74,15 @@ func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text stri
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if cerr := st.Close(); err == nil && cerr != nil {
-			err = cerr
-		}
-	}()
+	defer func() { err = cmp.Or(err, st.Close()) }()
 	a, err := f.window(ctx, st, q)
 	if errors.Is(err, store.ErrEmpty) {
-		s.talk("no records at all: nothing has been read into this store yet")
-		a = query.Ask{Query: q, To: time.Unix(1, 0)}
+		where := "nothing has been read into this store yet"
+		if len(f.files) > 0 {
+			where = "what was read gave none"
+		}
+		s.talk("no records at all: %s", where)
+		a, run.quiet = query.Ask{Query: q, To: time.Unix(1, 0)}, true
 	} else if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text stri
 	if f.exists {
 		return exists(ctx, st, a)
 	}
-	if err := f.answer(ctx, s, st, a); err != nil {
+	if err := f.answer(ctx, s, st, a, run.quiet); err != nil {
 		return err
 	}
 	if f.explain {
@@ -100,7 +102,7 @@ func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text stri
 // openRecords opens the store asked for, or reads the files into one that is
 // gone at the end. Damage says that a file could be read in part only.
 func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, q *query.Query) (st store.Store, damage, err error) {
-	conf, err := run.load()
+	conf, err := run.load(s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -156,8 +158,14 @@ func (f *queryFlags) window(ctx context.Context, st store.Store, q *query.Query)
 			return a, exitWith(exitUsage, "--to: %w", err)
 		}
 	}
+	if f.from != "" && f.to != "" && a.To.Before(a.From) {
+		return a, exitWith(exitUsage, "the time asked for ends before it begins: from %s to %s\n  hint: the records are from %s to %s",
+			stamp(a.From), stamp(a.To), stamp(first), stamp(last))
+	}
 	return a, nil
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // parseWhen reads a time, or a duration that counts back from end.
 func parseWhen(text string, end time.Time) (time.Time, error) {
@@ -179,16 +187,12 @@ func exists(ctx context.Context, st store.Store, a query.Ask) error {
 }
 
 // answer writes the rows of the answer and says on stderr how many there are.
-func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a query.Ask) (err error) {
+func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a query.Ask, quiet bool) (err error) {
 	d, err := f.open(s)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if cerr := d.close(); err == nil {
-			err = cerr
-		}
-	}()
+	defer func() { err = cmp.Or(err, d.close()) }()
 	f.fewColumns(s, d, a.Query)
 	w, err := f.writer(d, a.Query.Columns)
 	if err != nil {
@@ -227,8 +231,8 @@ func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a qu
 		return queryFailed(err)
 	case sum.Shown < sum.Matched:
 		s.talk("%s of %s rows (use -n 0 for all)", count(sum.Shown), count(sum.Matched))
-	case sum.Matched == 0 && d.terminal:
-		s.talk("no rows: %s records between %s and %s, and none fits", count(sum.Scanned), a.Summary.From.UTC().Format(time.RFC3339), a.Summary.To.UTC().Format(time.RFC3339))
+	case sum.Matched == 0 && !quiet:
+		s.talk("no rows: %s records between %s and %s, and none fits", count(sum.Scanned), stamp(a.Summary.From), stamp(a.Summary.To))
 	}
 	return nil
 }

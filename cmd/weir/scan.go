@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +42,7 @@ func newScan(s streams) *cobra.Command {
 			"prints the findings: to stdout, everything else to stderr.\n\n" +
 			"With --store the records are kept, to be asked with `weir query`.",
 		Example: "  weir scan capture.pcap\n  weir scan --fail-on high -o ndjson lab.pcap > findings.ndjson\n  tcpdump -w - -i eth0 -c 10000 | weir scan -",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    wants(1, math.MaxInt, "capture files, folders of them, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return scan(cmd.Context(), s, &run, &f, dir, args)
 		},
@@ -56,7 +58,7 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 	if err != nil {
 		return err
 	}
-	conf, err := run.load()
+	conf, err := run.load(s)
 	if err != nil {
 		return err
 	}
@@ -78,9 +80,14 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 			}
 		}()
 	}
+	d, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, d.close()) }()
 	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: true}
 	runErr := a.run(ctx, src)
-	if err := f.print(s, a.alerts.Alerts(), least); err != nil {
+	if err := f.print(s, d, a.alerts.Alerts(), least); err != nil {
 		return err
 	}
 	a.sayTotals(src.Progress())
@@ -109,7 +116,7 @@ const never = weir.Critical + 1
 // levels returns the severities asked for, and refuses what is wrong with the
 // flags before anything is read.
 func (f *findingFlags) levels() (least, failOn weir.Severity, err error) {
-	if err := f.check(); err != nil {
+	if err := f.check(findingColumns()); err != nil {
 		return 0, 0, err
 	}
 	if err := least.UnmarshalText([]byte(f.least)); err != nil {
@@ -134,17 +141,8 @@ func failed(alerts []weir.Alert, failOn weir.Severity) error {
 	return nil
 }
 
-// print writes the findings of alerts, each joined as its alert is.
-func (f *findingFlags) print(s streams, alerts []weir.Alert, least weir.Severity) (err error) {
-	d, err := f.open(s)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if cerr := d.close(); err == nil {
-			err = cerr
-		}
-	}()
+// print writes the findings of alerts to d, each joined as its alert is.
+func (f *findingFlags) print(s streams, d *destination, alerts []weir.Alert, least weir.Severity) error {
 	findings := joined(alerts, least)
 	if hidden := len(alerts) - len(findings); hidden > 0 {
 		s.talk("%s findings below %s are not shown (--min info)", count(int64(hidden)), least)
@@ -202,16 +200,22 @@ func joined(alerts []weir.Alert, least weir.Severity) []weir.Finding {
 	return out
 }
 
+// findingColumns are the columns of whole findings, under their JSON names.
+func findingColumns() []query.Column {
+	var columns []query.Column
+	for _, c := range weir.FindingTable.Columns {
+		columns = append(columns, query.Column{Name: c.JSON, Type: c.Type, List: c.List, Enum: c.Enum, Unit: c.Unit})
+	}
+	return columns
+}
+
 // findingRows writes findings as rows: whole ones for programs, the columns
 // that fit a screen for people.
 func (f *findingFlags) findingRows(d *destination, format string, findings []weir.Finding, matched int64) error {
 	if format == "table" && f.columns == nil {
 		return f.shortRows(d, findings)
 	}
-	var columns []query.Column
-	for _, c := range weir.FindingTable.Columns {
-		columns = append(columns, query.Column{Name: c.JSON, Type: c.Type, List: c.List, Enum: c.Enum, Unit: c.Unit})
-	}
+	columns := findingColumns()
 	f.nulls = true // who reads findings can rely on every key
 	w, err := f.writer(d, columns)
 	if err != nil {

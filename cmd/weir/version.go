@@ -14,7 +14,7 @@ func newVersion(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  wants(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if !asJSON {
 				fmt.Fprintf(s.out, "weir %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -114,6 +115,15 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
+// database is the file of a store that is there as long as the store is.
+const database = "weir.duckdb"
+
+// Exists reports whether there is a store in dir. Open would make one.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, database))
+	return err == nil
+}
+
 func (c *Config) check() error {
 	if c.Dir == "" {
 		return errors.New("dir: got none, want the folder of the store")
@@ -159,9 +169,9 @@ func release(dir string) {
 
 // start opens the database and the segments.
 func (s *Store) start() (err error) {
-	if s.db, err = openDatabase(filepath.Join(s.config.Dir, "weir.duckdb"), s.settings()); err != nil {
+	if s.db, err = openDatabase(filepath.Join(s.config.Dir, database), s.settings()); err != nil {
 		if strings.Contains(err.Error(), "Could not set lock") {
-			return fmt.Errorf("%w by another process (%s)", ErrInUse, firstLine(err))
+			return fmt.Errorf("%w by another process%s", ErrInUse, holder(err))
 		}
 		return err
 	}
@@ -170,6 +180,11 @@ func (s *Store) start() (err error) {
 	}
 	return s.segs.load(s)
 }
+
+var lockHolder = regexp.MustCompile(` \(PID \d+\)`)
+
+// holder returns who holds the lock of a database, if the database told.
+func holder(err error) string { return lockHolder.FindString(err.Error()) }
 
 func (s *Store) settings() map[string]string {
 	return map[string]string{
@@ -249,9 +264,4 @@ func (s *Store) usable(ctx context.Context) error {
 		return os.ErrClosed
 	}
 	return ctx.Err()
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }
