@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -95,7 +96,7 @@ func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
 	f := file{Sensor: "local"}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
-			return nil, err
+			return nil, plain(err)
 		}
 	}
 	c := &Config{Sensor: f.Sensor, Store: f.Store, Local: local.Default}
@@ -150,20 +151,53 @@ func (c *Config) chooseDetectors(f *file, detectors []*detect.Detector) error {
 // overlay returns a copy of base with what node says, and refuses keys that
 // base lacks. It also has base's own check look at the result.
 func overlay(base detect.Config, node *yaml.Node) (detect.Config, error) {
-	text, err := yaml.Marshal(node)
-	if err != nil {
-		return nil, err
-	}
 	c := reflect.New(reflect.TypeOf(base))
 	c.Elem().Set(reflect.ValueOf(base))
-	if err := yaml.Load(text, c.Interface(), yaml.WithKnownFields()); err != nil {
-		return nil, err
+	if err := node.Load(c.Interface(), yaml.WithKnownFields()); err != nil {
+		return nil, plain(err)
 	}
 	out, ok := c.Elem().Interface().(detect.Config)
 	if !ok {
 		return nil, fmt.Errorf("%T is no configuration", c.Elem().Interface())
 	}
 	return out, check(out)
+}
+
+// What the reader of YAML says in the words of Go, and what an operator is told.
+var words = []struct {
+	said *regexp.Regexp
+	tell string
+}{
+	{regexp.MustCompile(`^field (.+) not found in type .*$`), "unknown key $1"},
+	{regexp.MustCompile("^cannot construct !!\\w+ (`.*`) into (.+)$"), "$1 where $2 is wanted"},
+	{regexp.MustCompile(`^cannot construct !!(\w+) into (.+)$`), "a $1 where $2 is wanted"},
+	{regexp.MustCompile(`^netip\.ParsePrefix\((".*")\).*$`), "$1 is no network: want an address and a length, such as 203.0.113.0/24"},
+	{regexp.MustCompile(`\[\](\S+) is wanted$`), "a list of $1 is wanted"},
+	{regexp.MustCompile(`netip\.Prefix is wanted$`), "networks is wanted"},
+	{regexp.MustCompile(`time\.Duration is wanted$`), "a duration such as 24h is wanted"},
+	{regexp.MustCompile(`\S+\.(Config|Node) is wanted$`), "keys with values are wanted"},
+	{regexp.MustCompile(`\bseq\b`), "list"},
+}
+
+// plain says for each place of a file what is wrong there, in words that do
+// not speak of this program's inside.
+func plain(err error) error {
+	var all *yaml.LoadErrors
+	if !errors.As(err, &all) {
+		return err
+	}
+	var list []string
+	for _, e := range all.Errors {
+		text := e.Message
+		for _, w := range words {
+			text = w.said.ReplaceAllString(text, w.tell)
+		}
+		if e.Mark.Line > 0 {
+			text = fmt.Sprintf("line %d: %s", e.Mark.Line, text)
+		}
+		list = append(list, text)
+	}
+	return errors.New(strings.Join(list, "; "))
 }
 
 // check has a configuration look at itself by starting a run that nobody feeds.

@@ -54,6 +54,14 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestNoSettings checks that a detector named without settings has its defaults.
+func TestNoSettings(t *testing.T) {
+	c, err := Parse([]byte("detectors:\n  one:\n"), detectors)
+	if err != nil || c.Detectors[0].Config != detectors[0].Default {
+		t.Errorf("Parse = %+v, %v, want the defaults", c, err)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for in, want := range map[string]string{
 		"sensr: x":                             "sensr",
@@ -65,6 +73,14 @@ func TestParseRefuses(t *testing.T) {
 		"local: {networks: [10.0.0.0/33]}":     "10.0.0.0/33",
 		"sensor: [":                            "",
 		"local: {networks: ['::ffff:0:0/90']}": "local",
+		"local: {networks: [10.0.0.0]}":        `line 1: "10.0.0.0" is no network`,
+		"local: 7":                             "line 1: `7` where keys with values are wanted",
+		"sensor: [a]":                          "line 1: a list where string is wanted",
+		"disabled: one":                        "line 1: `one` where a list of string is wanted",
+		"sensor: a\nsensor: b":                 "line 2",
+		// The line is that of the file, also inside of a detector's settings.
+		"sensor: a\ndetectors:\n  one:\n    prts: 3":      "line 4: unknown key prts",
+		"sensor: a\ndetectors:\n  one:\n    window: soon": "line 4: `soon` where a duration such as 24h is wanted",
 	} {
 		_, err := Parse([]byte(in), detectors)
 		if err == nil || !strings.Contains(err.Error(), want) {
