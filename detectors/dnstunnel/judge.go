@@ -125,20 +125,26 @@ func (d *detector) addEvidence(score *detect.Score, s *state, t *pane, m *measur
 // allowed returns the entry of the allow-list that covers the domain and what
 // was asked of it, empty if none does. Too much information has no excuse.
 func (d *detector) allowed(domain string, s *state) string {
+	i := slices.IndexFunc(d.Allow, func(entry string) bool { return covers(entry, domain, s) })
+	if i < 0 {
+		return ""
+	}
 	longest := s.measure(d.Windows[len(d.Windows)-1])
 	if longest.info() > d.AllowBytes {
 		return ""
 	}
-	for _, entry := range d.Allow {
-		below, isBelow := strings.CutSuffix(entry, "."+domain)
-		switch {
-		case entry == domain:
-			return entry
-		case isBelow && !slices.ContainsFunc(s.names.items, func(n name) bool { return n.sub != below && !strings.HasSuffix(n.sub, "."+below) }):
-			return entry
-		}
+	return d.Allow[i]
+}
+
+// covers reports whether entry is the domain, or a name below it that has all
+// names of s below itself.
+func covers(entry, domain string, s *state) bool {
+	if entry == domain {
+		return true
 	}
-	return ""
+	below, isBelow := strings.CutSuffix(entry, domain)
+	below, dotted := strings.CutSuffix(below, ".")
+	return isBelow && dotted && !slices.ContainsFunc(s.names.items, func(n name) bool { return n.sub != below && !strings.HasSuffix(n.sub, "."+below) })
 }
 
 func (d *detector) checks(s *state, t *pane, m *measure) []weir.Check {

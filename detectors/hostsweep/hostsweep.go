@@ -35,7 +35,7 @@ const (
 	fast, fastPanes = 5 * time.Minute, 5
 	day, dayPanes   = 24 * time.Hour, 24
 	// maxValues bounds the hosts counted in each window: sixteen networks of
-	// 65,536 addresses. At 24 bytes it takes 25 MB.
+	// 65,536 addresses. At 64 bytes at most it takes 64 MB.
 	maxValues = 1 << 20
 	// maxSources, maxWalks and maxPairs bound what is known of sources, of
 	// sources with a port, and of who has reached whom. At their limits those

@@ -34,7 +34,7 @@ const (
 	fast, fastPanes = 5 * time.Minute, 5
 	day, dayPanes   = 24 * time.Hour, 24
 	// maxValues bounds the ports and services counted in each window: a scan of
-	// all ports of 16 hosts. At 24 bytes it takes 25 MB.
+	// all ports of 16 hosts. At 64 bytes at most it takes 64 MB.
 	maxValues = 1 << 20
 	// maxSources and maxPairs bound what is known of sources and of who has
 	// reached whom. At their limits those quiet for longest are forgotten.
@@ -152,7 +152,7 @@ func (r *run) flow(f *weir.Flow) {
 	case detect.Reached, detect.Shallow:
 		r.reach.Add(f)
 	case detect.Failed:
-		if !r.reach.Has(f) && !r.vantage.Doubts(f) {
+		if !r.vantage.Doubts(f) && !r.reach.Has(f) {
 			r.failed(f)
 		}
 	}
