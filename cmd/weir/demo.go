@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -143,12 +144,11 @@ func (d *demoFlags) writePcap(s streams, path string) error {
 	if err != nil {
 		return exitWith(exitRefused, "%w", err)
 	}
-	defer out.Close()
-	if err := demo.WritePcap(out, d.seed); err != nil {
+	if err := errors.Join(demo.WritePcap(out, d.seed), out.Close()); err != nil {
 		return exitWith(exitIncomplete, "%s: %w", path, err)
 	}
 	s.talk("%s\nwrote %s: try `weir scan %s`", demo.Notice, path, path)
-	return out.Close()
+	return nil
 }
 
 // fromPackets analyses the demo's packets, which go the whole way of a capture.
@@ -157,7 +157,7 @@ func (d *demoFlags) fromPackets(ctx context.Context, s streams, run *runFlags, c
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "demo.pcap")
 	if err := d.writePcap(streams{err: discard{}}, file); err != nil {
 		return nil, err

@@ -148,7 +148,7 @@ func bug(w io.Writer, cause any) int {
 		fmt.Fprintf(w, "%s\n", debug.Stack())
 		return exitBug
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // what it holds has been said or not
 	fmt.Fprintf(f, "weir %s\n%q\n%v\n\n%s", version, os.Args, cause, debug.Stack())
 	fmt.Fprintf(w, "  hint: report it with %s (it holds the command line and addresses in the program, no traffic)\n", f.Name())
 	return exitBug

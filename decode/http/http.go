@@ -221,7 +221,7 @@ func hostOf(method string, target []byte) string {
 		return hostName(target)
 	}
 	i := bytes.Index(target, []byte("://"))
-	if i <= 0 || bytes.IndexAny(target[:i], "/?") >= 0 {
+	if i <= 0 || bytes.ContainsAny(target[:i], "/?") {
 		return ""
 	}
 	authority := target[i+3:]

@@ -331,8 +331,6 @@ func TestZeek(t *testing.T) {
 			y.compare(t, where, "version", strings.ReplaceAll("TLSv"+mine.Version, ".", ""), row["version"])
 			y.compare(t, where, "cipher", mine.Cipher, row["cipher"])
 			y.compare(t, where, "sni", mine.SNI, row["server_name"])
-			if row["next_protocol"] != "" {
-			}
 			leaf, _, _ := strings.Cut(row["cert_chain_fps"], ",")
 			y.compare(t, where, "sha256", mine.SHA256, leaf)
 			if c := certificates[leaf]; c != nil {

@@ -118,7 +118,6 @@ type detector struct {
 	due     time.Time
 	flows   bool      // contacts can be seen
 	asFlow  weir.Flow // of the query at hand, for the context
-	octets  []byte
 }
 
 // A key is a host and the registered domain that it asks for.
