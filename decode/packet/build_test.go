@@ -135,5 +135,8 @@ func describe(p *Packet) string {
 	if p.LaterFragment {
 		b.WriteString(" later")
 	}
+	if p.FirstFragment {
+		b.WriteString(" first")
+	}
 	return b.String()
 }

@@ -220,6 +220,8 @@ func TestDecodeTunnels(t *testing.T) {
 		{"VXLAN, reserved bits set", LinkRaw, out4(17, udp(5555, 4789, join([]byte{0xff, 1, 2, 3, 0, 0, 42, 9}, eth(0x0800, web())))), webWant + " in vxlan"},
 		{"VXLAN-GPE, Ethernet", LinkRaw, out4(17, udp(5555, 4790, join([]byte{12, 0, 0, 3, 0, 0, 42, 0}, eth(0x0800, web())))), webWant + " in vxlan"},
 		{"VXLAN-GPE, IP", LinkRaw, out4(17, udp(5555, 4790, join([]byte{12, 0, 0, 1, 0, 0, 42, 0}, web()))), webWant + " in vxlan"},
+		{"VXLAN-GPE, IP without the bit that says so", LinkRaw, out4(17, udp(5555, 4790, join([]byte{8, 0, 0, 1, 0, 0, 42, 0}, web()))), webWant + " in vxlan"},
+		{"VXLAN on the port of VXLAN-GPE", LinkRaw, out4(17, udp(5555, 4790, join([]byte{8, 0, 0, 0, 0, 0, 42, 0}, eth(0x0800, web())))), webWant + " in vxlan"},
 		{"VXLAN-GPE, NSH", LinkRaw, out4(17, udp(5555, 4790, join([]byte{12, 0, 0, 4, 0, 0, 42, 0}, web()))), plain(4790, nil, 64)},
 		{"VXLAN, ARP inside", LinkRaw, out4(17, vx(eth(0x0806, make([]byte, 28)))), plain(4789, nil, 50)},
 		{"VXLAN, no such flag", LinkRaw, out4(17, udp(5555, 4789, join(make([]byte, 8), eth(0x0800, web())))), plain(4789, nil, 78)},
@@ -385,7 +387,7 @@ func TestFragments(t *testing.T) {
 		want  Counters
 	}{
 		{"in order", []step{
-			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8"},
+			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8 first"},
 			{0, fragment4(9, 16, true, rest), "192.0.2.1:1111 > 198.51.100.2:53 udp 44/24 captured 0 later"},
 			{second, fragment4(9, 40, false, rest), "192.0.2.1:1111 > 198.51.100.2:53 udp 44/24 captured 0 later"},
 		}, Counters{Packets: 3, FirstFragments: 1, LaterFragments: 2}},
@@ -393,32 +395,32 @@ func TestFragments(t *testing.T) {
 			{0, fragment4(9, 16, true, rest), "192.0.2.1 > 198.51.100.2 udp 44/24 captured 0 later"},
 		}, Counters{Packets: 1, LaterFragments: 1, OrphanFragments: 1}},
 		{"another id", []step{
-			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8"},
+			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8 first"},
 			{0, fragment4(8, 16, true, rest), "192.0.2.1 > 198.51.100.2 udp 44/24 captured 0 later"},
 		}, Counters{Packets: 2, FirstFragments: 1, LaterFragments: 1, OrphanFragments: 1}},
 		{"too late", []step{
-			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8"},
+			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8 first"},
 			{61 * second, fragment4(9, 16, true, rest), "192.0.2.1 > 198.51.100.2 udp 44/24 captured 0 later"},
 		}, Counters{Packets: 2, FirstFragments: 1, LaterFragments: 1, OrphanFragments: 1}},
 		{"id used again", []step{
-			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8"},
-			{0, fragment4(9, 0, true, ip4(17, udp(2222, 53, make([]byte, 8)))), "192.0.2.1:2222 > 198.51.100.2:53 udp 36/8"},
+			{0, fragment4(9, 0, true, first), "192.0.2.1:1111 > 198.51.100.2:53 udp 36/8 first"},
+			{0, fragment4(9, 0, true, ip4(17, udp(2222, 53, make([]byte, 8)))), "192.0.2.1:2222 > 198.51.100.2:53 udp 36/8 first"},
 			{0, fragment4(9, 16, false, rest), "192.0.2.1:2222 > 198.51.100.2:53 udp 44/24 captured 0 later"},
 		}, Counters{Packets: 3, FirstFragments: 2, LaterFragments: 1}},
 		{"echo", []step{
-			{0, fragment4(9, 0, true, ip4(1, icmp(8, 0, 77, make([]byte, 8)))), "192.0.2.1 > 198.51.100.2 icmp 8.0 id 77 36/8"},
+			{0, fragment4(9, 0, true, ip4(1, icmp(8, 0, 77, make([]byte, 8)))), "192.0.2.1 > 198.51.100.2 icmp 8.0 id 77 36/8 first"},
 			{0, fragment4(9, 16, false, ip4(1, make([]byte, 24))), "192.0.2.1 > 198.51.100.2 icmp 8.0 id 77 44/24 captured 0 later"},
 		}, Counters{Packets: 2, FirstFragments: 1, LaterFragments: 1}},
 		{"TCP header cut by fragmentation", []step{
-			{0, fragment4(9, 0, true, ip4(6, tcp(40000, 80, pa, nil)[:24])), "192.0.2.1:40000 > 198.51.100.2:80 tcp PA 44/0"},
+			{0, fragment4(9, 0, true, ip4(6, tcp(40000, 80, pa, nil)[:24])), "192.0.2.1:40000 > 198.51.100.2:80 tcp PA 44/0 first"},
 			{0, fragment4(9, 24, false, ip4(6, make([]byte, 24))), "192.0.2.1:40000 > 198.51.100.2:80 tcp  44/24 captured 0 later"},
 		}, Counters{Packets: 2, FirstFragments: 1, LaterFragments: 1, CutHeaders: 1}},
 		{"IPv6, protocol behind an extension", []step{
-			{0, ip6(44, fragment6(60, 70000, 0, true, ext(17, udp(1111, 53, make([]byte, 8))))), "[2001:db8::1]:1111 > [2001:db8::2]:53 udp 72/8"},
+			{0, ip6(44, fragment6(60, 70000, 0, true, ext(17, udp(1111, 53, make([]byte, 8))))), "[2001:db8::1]:1111 > [2001:db8::2]:53 udp 72/8 first"},
 			{0, ip6(44, fragment6(60, 70000, 24, false, make([]byte, 24))), "[2001:db8::1]:1111 > [2001:db8::2]:53 udp 72/24 captured 0 later"},
 		}, Counters{Packets: 2, FirstFragments: 1, LaterFragments: 1}},
 		{"of a tunnel: the first holds the inner headers", []step{
-			{0, fragment4(9, 0, true, out4(47, join(u16(0), u16(0x0800), web()[:52]))), webWant + " captured 0 in gre"},
+			{0, fragment4(9, 0, true, out4(47, join(u16(0), u16(0x0800), web()[:52]))), webWant + " captured 0 in gre first"},
 			{0, fragment4(9, 56, false, out4(47, []byte("GET "))), "10.0.0.1 > 10.0.0.2 gre 24/4 captured 0 later"},
 		}, Counters{Packets: 2, FirstFragments: 1, LaterFragments: 1, Tunnelled: 1}},
 	} {

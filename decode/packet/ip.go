@@ -154,6 +154,7 @@ func (d *Decoder) upper(p *Packet, b []byte, n int, first bool, id uint32) error
 	if err := d.transport(p, b, n); err != nil {
 		return err
 	}
+	p.FirstFragment = true
 	d.counters.FirstFragments++
 	d.fragments.remember(p, id, d.now)
 	d.unwrap(p, fragmentSlack)

@@ -46,6 +46,10 @@ type Packet struct {
 	// no ports of its own. The decoder fills in those of the first fragment
 	// if it remembers it.
 	LaterFragment bool
+	// FirstFragment says that what the packet carries goes on in later
+	// fragments: Payload is only its beginning. So is that of a packet that
+	// came in the first fragment of its tunnel.
+	FirstFragment bool
 }
 
 // A Tunnel is a stack of up to four encapsulations, outermost in the lowest byte.

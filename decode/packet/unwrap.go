@@ -50,7 +50,7 @@ func (d *Decoder) unwrap(p *Packet, missing int) {
 		d.counters.TooDeep++
 		return
 	}
-	*p = Packet{VLAN: p.VLAN, Tunnel: p.Tunnel}
+	*p = Packet{VLAN: p.VLAN, Tunnel: p.Tunnel, FirstFragment: missing > 0}
 	d.cut = outer.PayloadLen - len(outer.Payload) + missing
 	d.inside = true
 	if err := d.etherType(p, w.ether, w.inside); err != nil {
@@ -107,12 +107,18 @@ func vxlan(b []byte) wrapping {
 }
 
 // vxlanGPE reads the header of VXLAN with its generic protocol extension
-// (draft-ietf-nvo3-vxlan-gpe, section 3), which says what is inside.
+// (draft-ietf-nvo3-vxlan-gpe, section 3), which says what is inside. Without
+// its P bit that is Ethernet, as in VXLAN, and the octet is 0; there are
+// senders that set the octet and forget the bit.
 func vxlanGPE(b []byte) wrapping {
-	if len(b) <= 8 || b[0]&0x0c != 0x0c {
+	if len(b) <= 8 || b[0]&0x08 == 0 {
 		return wrapping{}
 	}
 	switch b[3] {
+	case 0:
+		if b[0]&0x04 == 0 {
+			return vxlan(b)
+		}
 	case 1, 2:
 		return ipWrapping(tunnelVXLAN, b[8:])
 	case 3:
