@@ -32,8 +32,9 @@ type DNSTransaction struct {
 	SrcGroup string `weir:"src.group,omitzero" example:"workstations"`
 	// ID is the transaction identifier.
 	ID uint16 `weir:"id" example:"4660"`
-	// Query is the name asked for, lower case, without the final dot; octets
-	// that are not printable ASCII stand as \DDD (RFC 4343).
+	// Query is the name asked for, or that of the first answer of what nobody
+	// asked for, such as the announcements of mDNS; lower case, without the final
+	// dot; octets that are not printable ASCII stand as \DDD (RFC 4343).
 	Query string `weir:"query,omitzero" example:"www.example.com"`
 	// Domain is the registered domain of Query, by the Public Suffix List.
 	Domain string `weir:"domain,omitzero" example:"example.com"`

@@ -39,9 +39,9 @@ type Message struct {
 
 // A record is where a resource record of the answer section lies.
 type record struct {
-	typ, class uint16
-	ttl        uint32
-	data, end  int
+	typ, class      uint16
+	ttl             uint32
+	name, data, end int
 }
 
 const (
@@ -112,13 +112,14 @@ func (m *Message) walk() (err error) {
 	const answer, additional = 0, 2
 	for section := range 3 {
 		for range binary.BigEndian.Uint16(b[6+2*section:]) {
+			name := off
 			if off, err = skipName(b, off); err != nil {
 				return err
 			}
 			if off+10 > len(b) {
 				return ErrShort
 			}
-			r := record{typ: binary.BigEndian.Uint16(b[off:]), class: binary.BigEndian.Uint16(b[off+2:]), ttl: binary.BigEndian.Uint32(b[off+4:])}
+			r := record{name: name, typ: binary.BigEndian.Uint16(b[off:]), class: binary.BigEndian.Uint16(b[off+2:]), ttl: binary.BigEndian.Uint32(b[off+4:])}
 			r.data = off + 10
 			r.end = r.data + int(binary.BigEndian.Uint16(b[off+8:]))
 			if r.end > len(b) {
@@ -217,10 +218,15 @@ func (m *Message) FillQuery(d *weir.DNSTransaction) {
 }
 
 // FillResponse sets what a response says, and if d has no query yet, what it
-// repeats of that. Of an answer that cannot be read it gives the bytes.
+// repeats of that: without a question, as hosts announce themselves by multicast
+// (RFC 6762, 8.3), the name of the first answer. Of an answer that cannot be
+// read it gives the bytes.
 func (m *Message) FillResponse(d *weir.DNSTransaction) {
 	if d.Type == "" {
 		m.FillQuery(d)
+	}
+	if d.Query == "" && len(m.answers) > 0 {
+		d.Query, _ = m.nameText(m.answers[0].name, d.App == "nbns")
 	}
 	d.Code = codeName(m.Code)
 	d.Authoritative = m.Authoritative
@@ -256,9 +262,17 @@ func (m *Message) fillQuestion(d *weir.DNSTransaction) {
 		class &= 0x7fff // the upper bit asks for a unicast response (RFC 6762, 5.4)
 	}
 	d.Type, d.Class = typeName(m.typ, netbios), className(class)
-	// Decode has walked this name already: it cannot fail.
-	if m.text, _ = appendName(m.text[:0], m.msg, m.question); netbios {
-		m.text = appendNetBIOS(m.text[:0], m.msg, m.question)
+	d.Query, _ = m.nameText(m.question, netbios) // Decode has walked this name already: it cannot fail
+}
+
+// nameText returns the name at off, as far as it can be read.
+func (m *Message) nameText(off int, netbios bool) (string, error) {
+	var err error
+	if m.text, err = appendName(m.text[:0], m.msg, off); err == nil && netbios {
+		m.text = appendNetBIOS(m.text[:0], m.msg, off)
 	}
-	d.Query = string(m.text)
+	if err != nil {
+		return "", err
+	}
+	return string(m.text), nil
 }

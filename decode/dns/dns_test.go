@@ -149,8 +149,12 @@ func TestMiekg(t *testing.T) {
 					case wantErr != nil:
 						theirs++
 						continue
-					case err != nil && (errors.Is(err, ErrShort) || errors.Is(err, ErrPointer)):
-						// miekg/dns takes counts that promise more than there is, and forward pointers.
+					case errors.Is(err, ErrPointer), errors.Is(err, ErrShort) && len(b) == headerSize:
+						// miekg/dns takes two kinds of damage for sound. A name that points
+						// forward (dns-forward-pointer, made to test for that): RFC 1035, 4.1.4
+						// knows pointers to prior occurrences only, and Suricata refuses it as
+						// well. A header that promises answers and has nothing behind it, as a
+						// filter sent it in web_get2: there it holds a response without records.
 						ours++
 						continue
 					case err != nil:
@@ -221,6 +225,9 @@ func compare(t *testing.T, m *Message, want *miekg.Msg, dialect string) (left in
 			q.Qclass &= 0x7fff
 		}
 		w.Query, w.Type, w.Class = slowName(t, q.Name), typeName(q.Qtype, false), className(q.Qclass)
+	}
+	if len(want.Question) == 0 && len(want.Answer) > 0 {
+		w.Query = slowName(t, want.Answer[0].Header().Name)
 	}
 	for i, rr := range want.Answer {
 		text, known := slowData(t, rr)
