@@ -95,7 +95,7 @@ var datagrams = []signature{
 	{name: "stun", client: stun, server: stun},
 	{name: "wireguard", both: wireguard},
 	{name: "openvpn", both: openvpn},
-	{name: "ntp", both: ntp},
+	{name: "ntp", client: ntp, server: ntp}, // the mode says who it is from
 	{name: "snmp", client: snmp, server: snmp},
 	{name: "kerberos", client: kerberos, server: kerberos},
 	{name: "tftp", client: tftp},
@@ -231,8 +231,11 @@ func smtp(client, server []byte) bool {
 	return (len(server) == 0 || greets(server, "220", "554")) && command(client, "EHLO ", "HELO ", "LHLO ")
 }
 
+// pop3 takes AUTH with a mechanism only (RFC 5034, 4): Redis answers AUTH and a
+// password with +OK, too.
 func pop3(client, server []byte) bool {
-	return begins("+OK")(server) && command(client, "USER ", "APOP ", "CAPA", "AUTH", "STLS")
+	return begins("+OK")(server) && command(client, "USER ", "APOP ", "CAPA", "STLS", "AUTH PLAIN", "AUTH LOGIN",
+		"AUTH CRAM-MD5", "AUTH DIGEST-MD5", "AUTH NTLM", "AUTH GSSAPI", "AUTH SCRAM-", "AUTH XOAUTH2", "AUTH OAUTHBEARER")
 }
 
 // imap is told by the greeting, which names a capability or the protocol, or
@@ -554,19 +557,21 @@ func openvpn(client, server []byte) bool {
 		bytes.Contains(server[9:], client[1:9])
 }
 
-// ntp matches the header of a client and the answer to it, or a header of 48
-// bytes that says it is synchronised in the era of now (RFC 5905, 7.3).
-func ntp(client, server []byte) bool {
-	const clientMode, serverMode = 3, 4
-	if len(server) >= 48 && ntpHeader(server, serverMode) && len(client) >= 48 && ntpHeader(client, clientMode) {
-		return string(server[24:32]) == string(client[40:48]) // origin is what the client said
+// ntp matches the answer of a server: version, mode, stratum, poll and precision
+// that exist, and a time of sending that follows that of receiving within two
+// seconds (RFC 5905, 7.3). A question alone is not enough: many clients send
+// zeros.
+func ntp(b []byte) bool {
+	const header, serverMode, slowest = 48, 4, 17
+	if len(b) < header {
+		return false
 	}
-	return false
-}
-
-func ntpHeader(b []byte, mode byte) bool {
-	version := b[0] >> 3 & 7
-	return b[0]&7 == mode && version >= 1 && version <= 4 && b[1] <= 16
+	version, mode, stratum, poll, precision := b[0]>>3&7, b[0]&7, b[1], b[2], int8(b[3])
+	if mode != serverMode || version < 1 || version > 4 || stratum > 16 || poll > slowest || precision > 0 || precision < -40 {
+		return false
+	}
+	received, sent := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[40:])
+	return received != 0 && sent-received <= 2
 }
 
 // snmp matches a message of version 1, 2c or 3 (RFC 1157, RFC 3412).
