@@ -116,6 +116,7 @@ type Counters struct {
 	DNSUnasked    uint64 // of them responses without query
 	DNSEvicted    uint64 // of them reported before their time because of MaxQueries
 	DNSDamaged    uint64 // messages that could not be read, or not to their end
+	DNSCut        uint64 // messages cut by the snaplen, or a first fragment: told for what they have
 
 	Backwards   uint64 // packets older than the one before
 	Jumps       uint64 // packets whose time was not believed and replaced by that of the clock

@@ -26,7 +26,7 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 	}
 	switch f.kind {
 	case isDNS:
-		m.dnsMessage(f, end, ts, p.Payload, len(p.Payload) < p.PayloadLen)
+		m.dnsMessage(f, end, ts, p.Payload, cutShort(p))
 	case unknown:
 		m.firstDatagrams(f, end, ts, p)
 	}
@@ -34,7 +34,7 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 
 func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 	if dns.Looks(p.Payload) || dnsPort(f.key.ap) || dnsPort(f.key.bp) {
-		if m.dnsMessage(f, end, ts, p.Payload, len(p.Payload) < p.PayloadLen) {
+		if m.dnsMessage(f, end, ts, p.Payload, cutShort(p)) {
 			f.kind, f.app = isDNS, dns.Dialect(p.SrcPort, p.DstPort)
 			return
 		}
@@ -51,6 +51,9 @@ func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 		f.kind = isSilent
 	}
 }
+
+// cutShort reports whether more of a datagram was on the wire than is in p.
+func cutShort(p *packet.Packet) bool { return p.FirstFragment || len(p.Payload) < p.PayloadLen }
 
 func dnsPort(port uint16) bool {
 	return port == 53 || port == 5353 || port == 5355 || port == 137
@@ -94,13 +97,16 @@ func (m *Meter) dnsStream(f *flow, end uint8, ts int64, b []byte) (used int) {
 
 // dnsMessage takes one message that an end of f has sent, and reports whether
 // it could be read. Of a flow that is known to be DNS, a message that ends too
-// early is taken for what it has: mostly the snaplen has cut it, or it is the
-// first fragment of a long response, whose query was answered all the same.
-func (m *Meter) dnsMessage(f *flow, end uint8, ts int64, b []byte, captureCut bool) bool {
+// early is taken for what it has. If it is known to be cut, by the snaplen or as
+// the first fragment of a long response, that is no damage: its query was
+// answered all the same.
+func (m *Meter) dnsMessage(f *flow, end uint8, ts int64, b []byte, cut bool) bool {
 	const header = 12
 	if err := dns.Decode(&m.message, b); err != nil {
-		m.count.DNSDamaged++
-		if !captureCut {
+		if cut && err == dns.ErrShort {
+			m.count.DNSCut++
+		} else {
+			m.count.DNSDamaged++
 			m.oddFlow(f, end, ts, "dns_damaged", err.Error())
 		}
 		if f.kind != isDNS || err != dns.ErrShort || len(b) < header {

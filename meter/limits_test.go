@@ -41,7 +41,8 @@ func TestHolesMerged(t *testing.T) {
 }
 
 // TestDNSDamaged sends messages that cannot be read: one in which a name
-// loops, and responses that end too early, one by itself and one by the snaplen.
+// loops, and responses that end too early: one by itself, one by the snaplen and
+// one as the first fragment, of which only the first is odd.
 func TestDNSDamaged(t *testing.T) {
 	w := newWire(t, meter.DefaultConfig())
 	loop := []byte(dnsMessage(1, false, "a.example.com"))
@@ -54,9 +55,13 @@ func TestDNSDamaged(t *testing.T) {
 	cut := dnsPacket("s", dnsMessage(3, true, "b.example.com")[:40])
 	cut.PayloadLen += 100
 	w.send(cut)
+	w.send(dnsPacket("c", dnsMessage(4, false, "c.example.com")))
+	fragment := dnsPacket("s", dnsMessage(4, true, "c.example.com")[:40])
+	fragment.FirstFragment = true
+	w.send(fragment)
 	w.close()
-	if got := w.m.Counters(); got.DNSDamaged != 3 || got.DNS != 2 || got.DNSUnanswered != 0 {
-		t.Errorf("%d damaged, %d transactions, %d unanswered; want 3, 2, 0", got.DNSDamaged, got.DNS, got.DNSUnanswered)
+	if got := w.m.Counters(); got.DNSDamaged != 2 || got.DNSCut != 2 || got.DNS != 3 || got.DNSUnanswered != 0 {
+		t.Errorf("%d damaged, %d cut, %d transactions, %d unanswered; want 2, 2, 3, 0", got.DNSDamaged, got.DNSCut, got.DNS, got.DNSUnanswered)
 	}
 	odd := w.oddities()
 	if len(odd) != 2 || odd[0].Name != "dns_damaged" || odd[0].Detail == "" || odd[0].Src.String() != "10.0.0.1" || odd[1].Src.String() != "192.0.2.80" {
@@ -175,5 +180,16 @@ func TestOddity(t *testing.T) {
 	odd := w.oddities()
 	if len(odd) != 1 || odd[0].Count != 3 || odd[0].Proto != weir.UDP || w.m.Counters().Oddities != 3 {
 		t.Errorf("three times the same: %+v, want one record that counts 3", odd)
+	}
+}
+
+// TestOddityAlone: of a capture in which no packet could be decoded the
+// oddities are told all the same.
+func TestOddityAlone(t *testing.T) {
+	w := newWire(t, meter.DefaultConfig())
+	w.m.Oddity(t0, &packet.Packet{}, "bad_header", "")
+	w.close()
+	if odd := w.oddities(); len(odd) != 1 || odd[0].Name != "bad_header" {
+		t.Errorf("oddities %+v, want bad_header", odd)
 	}
 }

@@ -94,7 +94,7 @@ func (m *Meter) Close() error {
 		m.believeHeld()
 	}
 	m.endAll(closed)
-	if m.err == nil && m.started {
+	if m.err == nil && (m.started || m.batch.Len() > 0) { // oddities come without packets, too
 		m.flush(m.clock)
 	}
 	return m.err
