@@ -21,6 +21,7 @@ type chunk struct {
 	vecs   []bindings.Vector
 	memory []unsafe.Pointer // the values of each column
 	masks  []unsafe.Pointer // the validity bits of each column, nil while all are valid
+	filled []bool           // the columns that ever had a value
 	heap   heap
 }
 
@@ -43,6 +44,7 @@ func newChunk(l *layout) *chunk {
 	}
 	n := len(types)
 	c.vecs, c.memory, c.masks = make([]bindings.Vector, n), make([]unsafe.Pointer, n), make([]unsafe.Pointer, n)
+	c.filled = make([]bool, n)
 	c.bind()
 	return c
 }
@@ -77,6 +79,9 @@ func values[T any](c *chunk, i, at int) *[64]T {
 // present says which of the up to 64 rows at row at have a value in column i;
 // all is the set of these rows.
 func (c *chunk) present(i, at int, all, set uint64) {
+	if set != 0 {
+		c.filled[i] = true
+	}
 	if set == all {
 		return
 	}

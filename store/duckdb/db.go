@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"unsafe"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
@@ -209,16 +208,6 @@ func readString(memory unsafe.Pointer, i int) string {
 	return string(unsafe.Slice(*(**byte)(unsafe.Add(p, 8)), n))
 }
 
-// hugeint returns a HUGEINT and whether it fits an int64.
-func (b *block) hugeint(col, row int) (n int64, ok bool) {
-	v := at[struct {
-		low  uint64
-		high int64
-	}](b, col, row)
-	n = int64(v.low)
-	return n, v.high == n>>63
-}
-
 // elements is the memory of what is in a list: that of the values or, if these
 // are structures, of each of their parts.
 type elements struct {
@@ -237,13 +226,4 @@ func (b *block) listOf(col, row, parts int, each func(e elements, i int)) {
 	for i := range int(list.length) {
 		each(e, int(list.offset)+i)
 	}
-}
-
-// list writes quoted names as SQL has lists.
-func list(names []string) string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = quote(n)
-	}
-	return strings.Join(quoted, ", ")
 }

@@ -44,6 +44,9 @@ type field struct {
 	name  string // of the column
 	kind  kind
 	names []string // of a code: the values in their order
+	// optional columns are in a file from the first record on that fills them:
+	// most networks fill half of them never, and all would be compressed.
+	optional bool
 }
 
 // low is the column of the lower half of an address.
@@ -58,16 +61,20 @@ type layout struct {
 // A column is a column of the database.
 type column struct {
 	name, sqlType string
+	optional      bool
 }
+
+// define returns the column as CREATE and ALTER TABLE want it.
+func (c column) define() string { return quote(c.name) + " " + c.sqlType }
 
 // columns returns the columns of the table in the order in which a chunk has
 // them.
 func (l *layout) columns() []column {
 	var cols []column
 	for _, f := range l.fields {
-		cols = append(cols, column{f.name, sqlTypes[f.kind]})
+		cols = append(cols, column{f.name, sqlTypes[f.kind], f.optional})
 		if f.kind == addr {
-			cols = append(cols, column{f.low(), sqlTypes[f.kind]})
+			cols = append(cols, column{f.low(), sqlTypes[f.kind], f.optional})
 		}
 	}
 	return cols

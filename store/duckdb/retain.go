@@ -228,7 +228,7 @@ func (g *segments) copyFrom(seg, next *segment, limit int64) error {
 	sql := "BEGIN;"
 	for i := range layouts {
 		t := layouts[i].table
-		sql += fmt.Sprintf("INSERT INTO %[1]s.main.%[2]s BY NAME SELECT * FROM %[3]s.main.%[2]s WHERE %[4]s >= %[5]d;",
+		sql += fmt.Sprintf("CREATE OR REPLACE TABLE %[1]s.main.%[2]s AS SELECT * FROM %[3]s.main.%[2]s WHERE %[4]s >= %[5]d;",
 			next.name, quote(t.Name), seg.name, ended(t), limit)
 	}
 	if err := g.admin.exec(sql + "COMMIT"); err != nil {

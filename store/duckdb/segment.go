@@ -130,6 +130,9 @@ func (g *segments) load(s *Store) (err error) {
 	if err := g.checkVersion(); err != nil {
 		return err
 	}
+	if err := g.makeShape(); err != nil {
+		return err
+	}
 	err = g.admin.query(context.Background(), "SELECT id FROM segment ORDER BY n IS NULL, id", nil, func(b *block) bool {
 		for row := range b.rows {
 			g.list = append(g.list, newSegment(at[int64](b, 0, row)))
@@ -151,6 +154,21 @@ func (g *segments) load(s *Store) (err error) {
 		}
 	}
 	return nil
+}
+
+// makeShape makes empty tables with all columns in memory. Questions unite
+// them by name with those of the files, which lack columns: so the database
+// sees itself, and in the transaction that reads, which there are.
+func (g *segments) makeShape() error {
+	sql := "ATTACH ':memory:' AS shape;"
+	for i := range layouts {
+		var cols []string
+		for _, c := range layouts[i].columns() {
+			cols = append(cols, c.define())
+		}
+		sql += fmt.Sprintf("CREATE TABLE shape.main.%s (%s);", quote(layouts[i].table.Name), strings.Join(cols, ", "))
+	}
+	return g.admin.exec(sql)
 }
 
 func newSegment(id int64) *segment { return &segment{id: id, name: fmt.Sprintf("s%d", id)} }
@@ -295,8 +313,9 @@ func (g *segments) attach(seg *segment) error {
 	return nil
 }
 
-// migrate makes the tables, and adds the columns, that a file lacks. Columns
-// that this version does not know stay as they are.
+// migrate makes the tables, and adds the columns, that a file lacks; optional
+// columns come when they are filled. Columns that this version does not know
+// stay as they are.
 func (g *segments) migrate(seg *segment) error {
 	have := map[string]string{}
 	err := g.admin.query(context.Background(), "SELECT table_name || '.' || column_name, data_type FROM duckdb_columns() WHERE database_name = ?", []any{seg.name}, func(b *block) bool {
@@ -325,25 +344,22 @@ func addMissing(sql *strings.Builder, segment string, l *layout, have map[string
 	name := fmt.Sprintf("%s.main.%s", segment, quote(l.table.Name))
 	cols := l.columns()
 	if have[l.table.Name+"."+cols[0].name] == "" {
-		for i, c := range cols {
-			have[l.table.Name+"."+c.name] = c.sqlType
-			cols[i].name = quote(c.name) + " " + c.sqlType
-		}
-		fmt.Fprintf(sql, "CREATE TABLE %s (", name)
-		for i, c := range cols {
-			if i > 0 {
-				sql.WriteString(", ")
+		var always []string
+		for _, c := range cols {
+			if !c.optional {
+				always = append(always, c.define())
 			}
-			sql.WriteString(c.name)
 		}
-		sql.WriteString(");")
+		fmt.Fprintf(sql, "CREATE TABLE %s (%s);", name, strings.Join(always, ", "))
 		return nil
 	}
 	for _, c := range cols {
 		switch is := have[l.table.Name+"."+c.name]; is {
 		case c.sqlType:
 		case "":
-			fmt.Fprintf(sql, "ALTER TABLE %s ADD COLUMN %s %s;", name, quote(c.name), c.sqlType)
+			if !c.optional {
+				fmt.Fprintf(sql, "ALTER TABLE %s ADD COLUMN %s;", name, c.define())
+			}
 		default:
 			return fmt.Errorf("column %s of table %s holds %s, this version of Weir keeps %s there", c.name, l.table.Name, is, c.sqlType)
 		}

@@ -102,16 +102,9 @@ func (t *translator) base(table *weir.Table, from, to time.Time) relation {
 		return relation{}
 	}
 	var in strings.Builder
-	cols := l.columns()
-	names := make([]string, len(cols))
-	for i, c := range cols {
-		names[i] = c.name
-	}
-	for i, s := range segments {
-		if i > 0 {
-			in.WriteString(" UNION ALL ")
-		}
-		fmt.Fprintf(&in, "SELECT %s FROM %s.main.%s", list(names), s, quote(table.Name))
+	fmt.Fprintf(&in, "FROM shape.main.%s", quote(table.Name))
+	for _, s := range segments {
+		fmt.Fprintf(&in, " UNION ALL BY NAME FROM %s.main.%s", s, quote(table.Name))
 	}
 	r := relation{from: "(" + in.String() + ")", cols: make([]value, len(table.Columns))}
 	for i := range table.Columns {

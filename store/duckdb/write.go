@@ -1,8 +1,11 @@
 package duckdb
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
 
@@ -20,9 +23,13 @@ type pending struct {
 
 // A sheet is the way of records into one table of the active segment.
 type sheet struct {
+	conn     *conn
+	segment  string
 	chunk    *chunk
-	appender bindings.Appender
-	appended int // rows in the appender
+	has      []bool             // the columns of the chunk that the table has
+	part     bindings.DataChunk // of the chunk, only these
+	appender bindings.Appender  // into these
+	appended int                // rows in the appender
 }
 
 // add puts the records of b into the transaction.
@@ -89,21 +96,80 @@ func (p *pending) sheet(s *Store, t *weir.Table) (*sheet, error) {
 }
 
 func newSheet(c *conn, segment string, l *layout) (*sheet, error) {
-	sh := &sheet{chunk: newChunk(l)}
-	if bindings.AppenderCreateExt(c.c, segment, "main", l.table.Name, &sh.appender) == bindings.StateError {
-		err := errors.New(bindings.AppenderError(sh.appender))
+	sh := &sheet{conn: c, segment: segment, chunk: newChunk(l)}
+	if err := sh.look(); err != nil {
 		sh.close()
 		return nil, err
 	}
-	// By name: a file of another version may have the columns in another order.
-	for _, col := range l.columns() {
-		if bindings.AppenderAddColumn(sh.appender, col.name) == bindings.StateError {
-			err := errors.New(bindings.AppenderError(sh.appender))
-			sh.close()
-			return nil, err
-		}
+	if err := sh.open(); err != nil {
+		sh.close()
+		return nil, err
 	}
 	return sh, nil
+}
+
+// table is the table as SQL has it.
+func (sh *sheet) table() string {
+	return sh.segment + ".main." + quote(sh.chunk.layout.table.Name)
+}
+
+// look finds out which columns the table has.
+func (sh *sheet) look() error {
+	cols := sh.chunk.layout.columns()
+	sh.has = make([]bool, len(cols))
+	return sh.conn.query(context.Background(), "SELECT name FROM pragma_table_info(?)", []any{sh.table()}, func(b *block) bool {
+		for row := range b.rows {
+			name := b.text(0, row)
+			if i := slices.IndexFunc(cols, func(c column) bool { return c.name == name }); i >= 0 { // else it is another version's
+				sh.has[i] = true
+			}
+		}
+		return true
+	})
+}
+
+// open makes the appender, of the columns that the table has. It knows them by
+// name: a file of another version may have them in another order.
+func (sh *sheet) open() error {
+	l := sh.chunk.layout
+	if bindings.AppenderCreateExt(sh.conn.c, sh.segment, "main", l.table.Name, &sh.appender) == bindings.StateError {
+		return errors.New(bindings.AppenderError(sh.appender))
+	}
+	var types []bindings.LogicalType
+	for i, t := range l.logicalTypes() {
+		defer bindings.DestroyLogicalType(&t)
+		if !sh.has[i] {
+			continue
+		}
+		types = append(types, t)
+		if bindings.AppenderAddColumn(sh.appender, l.columns()[i].name) == bindings.StateError {
+			return errors.New(bindings.AppenderError(sh.appender))
+		}
+	}
+	sh.part = bindings.CreateDataChunk(types)
+	return nil
+}
+
+// widen gives the table the columns that the chunk fills and it lacks.
+func (sh *sheet) widen() error {
+	var sql strings.Builder
+	for i, c := range sh.chunk.layout.columns() {
+		if sh.chunk.filled[i] && !sh.has[i] {
+			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s;", sh.table(), c.define())
+			sh.has[i] = true
+		}
+	}
+	if sql.Len() == 0 {
+		return nil
+	}
+	if err := sh.flush(); err != nil {
+		return err
+	}
+	sh.shut()
+	if err := sh.conn.exec(sql.String()); err != nil {
+		return err
+	}
+	return sh.open()
 }
 
 // push hands the rows of the chunk to the database.
@@ -111,8 +177,18 @@ func (sh *sheet) push() error {
 	if sh.chunk.rows == 0 {
 		return nil
 	}
-	bindings.DataChunkSetSize(sh.chunk.data, bindings.IdxT(sh.chunk.rows))
-	if bindings.AppendDataChunk(sh.appender, sh.chunk.data) == bindings.StateError {
+	if err := sh.widen(); err != nil {
+		return err
+	}
+	to := 0
+	for i, has := range sh.has {
+		if has {
+			bindings.VectorReferenceVector(bindings.DataChunkGetVector(sh.part, bindings.IdxT(to)), sh.chunk.vecs[i])
+			to++
+		}
+	}
+	bindings.DataChunkSetSize(sh.part, bindings.IdxT(sh.chunk.rows))
+	if bindings.AppendDataChunk(sh.appender, sh.part) == bindings.StateError {
 		return errors.New(bindings.AppenderError(sh.appender))
 	}
 	sh.appended += sh.chunk.rows
@@ -132,10 +208,18 @@ func (sh *sheet) flush() error {
 	return nil
 }
 
-// close gives the memory back; what was not flushed is dropped.
+// shut closes the appender; what was not flushed is dropped.
+func (sh *sheet) shut() {
+	if sh.appender.Ptr != nil {
+		bindings.AppenderClear(sh.appender)
+		bindings.AppenderDestroy(&sh.appender)
+	}
+	bindings.DestroyDataChunk(&sh.part)
+}
+
+// close gives the memory back.
 func (sh *sheet) close() {
-	bindings.AppenderClear(sh.appender)
-	bindings.AppenderDestroy(&sh.appender)
+	sh.shut()
 	sh.chunk.close()
 }
 

@@ -54,7 +54,11 @@ func writeStored(columns map[string][]column) error {
 			case "Proto", "State", "Direction", "Severity", "Certainty":
 				names = fmt.Sprintf(", names: weir.%sTable.Columns[weir.%s].Enum", t.strct, constName(t.strct, c.name))
 			}
-			fmt.Fprintf(&w, "{index: weir.%s, name: %q, kind: %s%s},\n", constName(t.strct, c.name), c.name, stored[c.goType].kind, names)
+			optional := ""
+			if canBeMissing(c) && c.name != "ts" && c.name != "end" { // windows and retention look at these two everywhere
+				optional = ", optional: true"
+			}
+			fmt.Fprintf(&w, "{index: weir.%s, name: %q, kind: %s%s%s},\n", constName(t.strct, c.name), c.name, stored[c.goType].kind, names, optional)
 		}
 		w.WriteString("}},\n")
 	}
@@ -86,6 +90,8 @@ func writePut(w *bytes.Buffer, strct string, cols []column) {
 	w.WriteString("}\n\n")
 }
 
+func canBeMissing(c column) bool { return c.omitZero || c.part != "" }
+
 // row turns the receiver of an accessor into the record at hand.
 func row(expr string) string { return strings.Replace(expr, "r.", "rows[i].", 1) }
 
@@ -101,7 +107,7 @@ func writePutColumn(w *bytes.Buffer, c column, n int) int {
 	if s.kind == "addr" {
 		fmt.Fprintf(w, "low := values[uint64](c, column+1, at)\n")
 	}
-	missing := c.omitZero || c.part != ""
+	missing := canBeMissing(c)
 	if missing {
 		w.WriteString("set := uint64(0)\n")
 	}
