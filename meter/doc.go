@@ -55,6 +55,6 @@
 // A packet costs a hash, one slot of a table and one flow: no list is moved, no
 // memory allocated. Timers are a wheel whose entries are asked for their true
 // end only when their slot comes up. The table is open addressing over numbers
-// of flows, which lie in slabs, so that the garbage collector has few pointers
-// to follow.
+// of flows, which lie in slabs: small, and with few pointers for the garbage
+// collector to follow.
 package meter

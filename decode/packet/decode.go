@@ -33,6 +33,7 @@ const (
 	etherMPLSup  = 0x8848
 	etherPPPoE   = 0x8864
 	etherQinQ    = 0x88a8
+	etherVNTag   = 0x8926 // interface tag of virtualised ports (802.1BR's forerunner)
 	etherQinQ91  = 0x9100 // tags of tags before 802.1ad
 	etherQinQ92  = 0x9200
 	etherMinimum = 0x0600 // what is less is the length of an 802.3 frame
@@ -164,6 +165,11 @@ func (d *Decoder) etherType(p *Packet, ether uint16, b []byte) error {
 				p.VLAN = binary.BigEndian.Uint16(b) & 0xfff
 			}
 			ether, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+		case etherVNTag:
+			if len(b) < 6 {
+				return ErrShort
+			}
+			ether, b = binary.BigEndian.Uint16(b[4:]), b[6:]
 		case etherMPLS, etherMPLSup:
 			return d.mpls(p, b)
 		case etherPPPoE:

@@ -54,6 +54,7 @@ func TestDecodeLink(t *testing.T) {
 		{"priority tag", LinkEthernet, eth(0x8100, tag(0xe000, 0x0800, web())), webWant},
 		{"QinQ", LinkEthernet, eth(0x88a8, tag(100, 0x8100, tag(12, 0x0800, web()))), webWant + " vlan 100"},
 		{"QinQ before 802.1ad", LinkEthernet, eth(0x9100, tag(100, 0x8100, tag(12, 0x86dd, ip6(17, udp(1, 2, abc))))), "[2001:db8::1]:1 > [2001:db8::2]:2 udp 51/3 vlan 100"},
+		{"VN-Tag before a VLAN", LinkEthernet, eth(0x8926, join([]byte{0, 1, 0, 2}, u16(0x8100), tag(100, 0x0800, web()))), webWant + " vlan 100"},
 		{"VLAN with SNAP", LinkEthernet, eth(0x8100, tag(12, 64, join([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, web()))), webWant + " vlan 12"},
 		{"raw", LinkRaw, web(), webWant},
 		{"raw, BSD", LinkRawBSD, web(), webWant},
