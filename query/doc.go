@@ -21,6 +21,9 @@
 // same as a to z; no others are. "~" is RE2 and minds case unless the flag i
 // is given. Values of an enumeration may be typed in any case.
 //
+// A text search looks into every column of strings and of addresses, but not
+// into those marked Slow, such as the Community ID, which is computed.
+//
 // # Missing values
 //
 // A comparison with a missing value is false, but for "!=", which is true
@@ -70,8 +73,9 @@
 // period(ts) is a record: n, the number of times; interval, the median gap in
 // seconds; jitter, the median absolute deviation of the gaps from it, divided
 // by it; coverage, the share of the window between the first and the last
-// time (where the window has no bound, that of the records); score, that of internal/periodic. With fewer than 9 times, interval
-// and jitter are missing, coverage and score 0.
+// time (where the window has no bound, that of the records); score, that of
+// internal/periodic. With fewer than 9 times, interval and jitter are missing,
+// coverage and score 0.
 //
 // # Order
 //

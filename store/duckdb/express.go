@@ -287,7 +287,7 @@ func (t *translator) sum(x value) value {
 	case asInt:
 		return value{form: asInt, sql: []string{fmt.Sprintf("CASE WHEN count(%[1]s) = 0 THEN 0 WHEN sum(%[1]s) BETWEEN -9223372036854775808 AND 9223372036854775807 THEN CAST(sum(%[1]s) AS BIGINT) END", x.sql[0])}}
 	case asFloat:
-		return value{form: asFloat, sql: []string{"coalesce(" + units(x) + ", 0)"}}
+		return value{form: asFloat, sql: []string{"CASE WHEN count(" + x.sql[0] + ") = 0 THEN 0 ELSE " + units(x) + " END"}}
 	}
 	return t.fail()
 }
@@ -303,10 +303,11 @@ func (t *translator) average(x value) value {
 }
 
 // units is the sum of floats in whole numbers of 1e-9, which does not depend
-// on the order of the rows. Those that do not fit, of which a sum is missing,
-// are an error here.
+// on the order of the rows. One beyond 1e21, as query/exec has it, makes the
+// sum missing.
 func units(x value) string {
-	return fmt.Sprintf("(CAST(sum(CAST(round(%s * 1e9) AS HUGEINT)) AS DOUBLE) / 1e9)", x.sql[0])
+	u := fmt.Sprintf("round(%s * 1e9)", x.sql[0])
+	return fmt.Sprintf("(CASE WHEN bool_and(abs(%[1]s) <= 1e30) THEN CAST(sum(CASE WHEN abs(%[1]s) <= 1e30 THEN CAST(%[1]s AS HUGEINT) END) AS DOUBLE) / 1e9 END)", u)
 }
 
 // extreme is min or max.

@@ -42,7 +42,7 @@ func various() *weir.Batch {
 			f.Proto, f.ICMP = weir.ICMPv6, &weir.ICMP{Type: 128}
 		case 2:
 			f.Dst = netip.MustParseAddr("::1")
-			f.HTTP = &weir.HTTP{Method: "GET", Host: "Portal.Example.COM", URI: "/a'b\"c\\d%_", UserAgent: "Größe ÄÖÜ \U0001F600", Status: 404}
+			f.HTTP = &weir.HTTP{Method: "GET", Host: "Portal.Example.COM", URI: "/a'b\"c\\d%_", UserAgent: "Größe ÄÖÜ \U0001F600 \u212a\u0130", Status: 404}
 		case 3:
 			f.TLS = &weir.TLS{SelfSigned: true, NotBefore: start, Subject: "CN=a", Issuer: "CN=a"}
 		case 4:
@@ -162,7 +162,7 @@ var questions = []string{
 	`src.ip = 10.10.1.23`, `src.ip in 10.10.0.0/23`, `dst.ip in 2001:db8::/32`, `ip in 10.0.0.0/8`, `ip != ::1`, `not src.ip in 10.10.0.0/24`,
 	`src.ip < 10.10.1.0`, `dst.ip > 203.0.0.9`, `dst.ip in (203.0.0.1, ::1, fe80::/10)`, `missing dst.ip`, `has http.host`, `has sensor`,
 	`port = 53`, `proto = udp`, `proto != tcp`, `proto in (udp, icmp6)`, `proto < udp`, `state = SF`, `state != S0`, `flags.up = "SPAF"`, `flags.up != "SPAF"`, `flags.up > "S"`,
-	`app = tls`, `app != tls`, `missing app`, `not app = tls`, `tls.sni ~ /service-1/`, `tls.sni !~ /SERVICE-1/i`, `tls.sni like "host-%1._e%"`, `http.ua contains "größe"`, `http.host starts_with "portal"`, `http.uri contains "'B\"c"`,
+	`app = tls`, `app != tls`, `missing app`, `not app = tls`, `tls.sni ~ /service-1/`, `tls.sni !~ /SERVICE-1/i`, `tls.sni like "host-%1._e%"`, `http.ua contains "größe"`, `http.host starts_with "portal"`, `http.uri contains "'B\"c"`, `http.ua contains "k"`, `http.ua ends_with "i"`, `http.ua contains "größe äöü"`, `http.ua contains "\u212A"`,
 	`"portal"`, `dur > 1s`, `dur between 1s and 2s`, `bytes > 1MB`, `bytes.up + bytes.down > 20000`, `bytes.up / bytes.down > 0.2`, `bytes.up * 4 > 100`, `bytes.up - bytes.down > 0`,
 	`local(dst.ip)`, `private(src.ip)`, `tls.self_signed = true`, `tls.not_before > 2020-01-01`, `tls.subject = tls.issuer`, `tls.subject != tls.issuer`, `since 24h`, `since 48h until 24h app = tls`,
 	`cid = "1:hO+sN4H+MG5MY/8hIrXPqc4ZQz0="`, `head 7`, `app = tls | sort -dur | head 5`, `sort -dst.ip, ts | head 40`, `sort -proto | head 4`, `sort flags.up, -bytes | head 40`,
@@ -179,6 +179,8 @@ var questions = []string{
 	`from dns stats values(answer), dcount(answer), values(ttl), n = count() by qtype`, `from dns stats count() by answer`, `from dns extend n = len(answer) | stats count() by n`, `from dns sort answer, ttl | head 30`, `from dns rcode != "NOERROR"`, `from dns rtt > 5ms`,
 	`dst.ip in (from dns has answer | select answer)`, `src.ip in (from dns domain = "example.net" | select src.ip)`, `(src.ip, dst.port) not in (from conn app = tls | select src.ip, dst.port)`, `dst.port in (from dns | stats n = count() by id | select id)`,
 	`from finding severity >= high`, `from finding score > 0.5 | sort -score`, `from finding against contains "QUOTED"`, `from finding stats avg(score), max(severity) by certainty`, `from oddity stats sum(count), max(detail) by name`,
+	`"203.0.0.1"`, `"10.10.1"`, `"cafe"`, `"::1"`, `"fe80:"`, `"."`, `not "10.10."`, `ip starts_with "203.0.1"`, `dst.ip ends_with ".0.7"`, `src.ip contains ".1"`, `dst.ip like "203.%.1"`, `src.ip contains "10.10.x"`,
+	`extend x = bytes * 1000000000000000000.0 | stats a = sum(x), b = avg(x), n = count() by app`, `extend x = dur * 100000000000000000000.0 | stats a = sum(x), b = avg(x) by dst.port`, `extend x = bytes * 10000000000000000000000000000000000000000.0 * 10000000000000000000000000000000000000000.0 * 10000000000000000000000000000000000000000.0 | stats a = sum(x), avg(x) by app`, `extend x = 0 - 1000000000000000000000.0 | stats sum(x), avg(x)`,
 	`stats n = count() by ongoing, app.guessed | sort n`, `extend x = bytes.up * bytes.down | where missing x | stats count()`, `where bytes.up > 10 and (app = dns or app = tls) and not dst.port = 53 | stats count() by app`,
 }
 

@@ -375,10 +375,11 @@ func addrKey(x value) string {
 	return fmt.Sprintf("CASE WHEN %[1]s IS NOT NULL THEN {'f': %[3]s, 'h': %[1]s, 'l': %[2]s} END", x.sql[0], x.sql[1], isIPv6(x))
 }
 
-// isIPv6 is FALSE for an IPv4 address.
-func isIPv6(x value) string {
-	return fmt.Sprintf("NOT (%s = 0 AND %s BETWEEN %d AND %d)", x.sql[0], x.sql[1], uint64(0xffff)<<32, uint64(0xffff)<<32|0xffffffff)
+func isIPv4(x value) string {
+	return fmt.Sprintf("(%s = 0 AND %s BETWEEN %d AND %d)", x.sql[0], x.sql[1], uint64(0xffff)<<32, uint64(0xffff)<<32|0xffffffff)
 }
+
+func isIPv6(x value) string { return "NOT " + isIPv4(x) }
 
 // within says whether an address lies in one of some networks.
 func (t *translator) within(x value, prefixes []netip.Prefix) string {
@@ -482,7 +483,17 @@ const upper, small = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
 func lower(sql string) string { return fmt.Sprintf("translate(%s, '%s', '%s')", sql, upper, small) }
 
+// likeFunctions are the functions of SQL for the operators that have one.
+var likeFunctions = map[query.LikeOp]string{query.Contains: "contains", query.StartsWith: "starts_with", query.EndsWith: "ends_with"}
+
+func isASCII(s string) bool { return strings.IndexFunc(s, func(c rune) bool { return c >= utf8.RuneSelf }) < 0 }
+
 func (t *translator) textLike(p *query.Like, r relation) string {
+	if c, ok := p.X.(*query.Call); ok && c.Func == query.ToText {
+		if x := t.expr(c.Args[0], r); x.form == asAddr {
+			return t.addrLike(p, x)
+		}
+	}
 	return t.each(t.expr(p.X, r), func(x value) string {
 		if x.form == asCode {
 			x = asTextOf(x)
@@ -491,17 +502,42 @@ func (t *translator) textLike(p *query.Like, r relation) string {
 			t.fail()
 			return ""
 		}
-		s := lower(x.sql[0])
-		switch p.Op {
-		case query.Contains:
-			return "contains(" + s + ", " + t.arg(p.Pattern) + ")"
-		case query.StartsWith:
-			return "starts_with(" + s + ", " + t.arg(p.Pattern) + ")"
-		case query.EndsWith:
-			return "ends_with(" + s + ", " + t.arg(p.Pattern) + ")"
+		f, ok := likeFunctions[p.Op]
+		if !ok {
+			return "regexp_matches(" + lower(x.sql[0]) + ", " + t.arg(likeExpression(p.Pattern)) + ")"
 		}
-		return "regexp_matches(" + s + ", " + t.arg(likeExpression(p.Pattern)) + ")"
+		pattern := t.arg(p.Pattern)
+		sql := f + "(" + lower(x.sql[0]) + ", " + pattern + ")"
+		if isASCII(p.Pattern) {
+			// The database's own lower makes other letters small too, and some of
+			// them ASCII: it finds all there is, seldom more, and at far less cost
+			// (a text in any field of a million flows: 0.45 s instead of 3.2).
+			sql = "(" + f + "(lower(" + x.sql[0] + "), " + pattern + ") AND " + sql + ")"
+		}
+		return sql
 	})
+}
+
+// addrLike looks for text in an address. Text that no address has, nor an IPv6
+// one if there is a dot in it, is all that a search of any field mostly is of;
+// how IPv6 addresses are shortened SQL cannot say.
+func (t *translator) addrLike(p *query.Like, x value) string {
+	f, ok := likeFunctions[p.Op]
+	switch {
+	case !ok:
+		t.fail()
+		return ""
+	case strings.Trim(p.Pattern, "0123456789abcdef.:") != "":
+		return "false"
+	case !strings.Contains(p.Pattern, "."):
+		t.fail()
+		return ""
+	}
+	var octets [4]string
+	for i := range octets {
+		octets[i] = fmt.Sprintf("(%s >> %d) & 255", x.sql[1], 24-8*i)
+	}
+	return fmt.Sprintf("(%s AND %s(concat_ws('.', %s), %s))", isIPv4(x), f, strings.Join(octets[:], ", "), t.arg(p.Pattern))
 }
 
 // likeExpression writes the pattern of "like" as a regular expression.
