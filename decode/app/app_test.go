@@ -103,7 +103,7 @@ func TestByPort(t *testing.T) {
 // said there is what the name says. A new pair is likely a wrong signature.
 var explained = []string{
 	// 2,592 in 4 captures: Empire and Emotet, whose commands are plain HTTP on
-	// 443; an application of Tencent; and a case of Suricata.
+	// 443; one of an application of Tencent; and a case of Suricata.
 	"http on the port of tls",
 	"http on the port of dns", // a POST of Suricata's uricontent cases
 	"http on the port of smb", // a scanner's GET, answered by an error of NetBIOS
