@@ -64,6 +64,9 @@ type destination struct {
 	close    func() error
 }
 
+// small reports whether d is a screen without room for a dozen columns.
+func (d *destination) small() bool { return d.width > 0 && d.width < 120 }
+
 // Write writes b. What comes in its way leads to an exit code; that nobody
 // reads any more, as with `| head`, is nothing to talk about.
 func (d *destination) Write(b []byte) (int, error) {

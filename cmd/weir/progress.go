@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/weir-nta/weir/source"
 )
@@ -78,9 +81,21 @@ func (p *progress) tell() {
 		fmt.Fprintln(p.w, progressLine(now, elapsed))
 	default:
 		line := progressLine(now, elapsed)
+		line = line[:min(len(line), p.columns())]
 		fmt.Fprintf(p.w, "\r%s%s", line, strings.Repeat(" ", max(0, p.lastLen-len(line))))
 		p.lastLen = len(line)
 	}
+}
+
+// columns returns how long a line may be that is to be drawn over: one that
+// the terminal breaks would stay. The terminal may change while it is drawn.
+func (p *progress) columns() int {
+	if f, ok := p.w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 1 {
+			return width - 1
+		}
+	}
+	return 79
 }
 
 // progressLine says how far, how fast and, once it can be known, how long yet.
@@ -91,7 +106,7 @@ func progressLine(p source.Progress, elapsed time.Duration) string {
 		return read
 	}
 	share := min(1, float64(p.Bytes)/float64(p.Total))
-	const cells = 20
+	const cells = 12 // leaves room for the rest in 80 columns
 	full := int(share * cells)
 	line := fmt.Sprintf("[%s%s] %3.0f %%  %s", strings.Repeat("#", full), strings.Repeat(".", cells-full), 100*share, read)
 	if elapsed >= estimateAfter && share > 0 {

@@ -245,6 +245,14 @@ var shown = map[*weir.Table][]string{
 	weir.FindingTable:        {"ts", "severity", "certainty", "detector", "src.ip", "dst.name", "summary"},
 }
 
+// narrow are those of them that a small screen has room for.
+var narrow = map[*weir.Table][]string{
+	weir.FlowTable:           {"ts", "src.ip", "dst.ip", "dst.port", "app"},
+	weir.DNSTransactionTable: {"ts", "src.ip", "query", "qtype", "rcode"},
+	weir.OddityTable:         {"ts", "src.ip", "dst.ip", "name"},
+	weir.FindingTable:        {"severity", "detector", "summary"},
+}
+
 // fewColumns leaves out of a table of whole records what a screen has no room
 // for, and says so.
 func (f *queryFlags) fewColumns(s streams, d *destination, q *query.Query) {
@@ -253,6 +261,9 @@ func (f *queryFlags) fewColumns(s streams, d *destination, q *query.Query) {
 		return
 	}
 	f.columns = shown[q.Table]
+	if d.small() {
+		f.columns = narrow[q.Table]
+	}
 	s.talk("%d of %d columns (--wide shows all, --columns chooses)", len(f.columns), len(q.Columns))
 }
 

@@ -156,7 +156,7 @@ func (f *findingFlags) print(s streams, d *destination, alerts []weir.Alert, lea
 	if format == "md" {
 		return markdownFindings(d, findings)
 	}
-	if err := f.findingRows(d, format, findings, int64(matched)); err != nil {
+	if err := f.findingRows(s, d, format, findings, int64(matched)); err != nil {
 		return err
 	}
 	if format != "table" || !f.explain {
@@ -211,9 +211,9 @@ func findingColumns() []query.Column {
 
 // findingRows writes findings as rows: whole ones for programs, the columns
 // that fit a screen for people.
-func (f *findingFlags) findingRows(d *destination, format string, findings []weir.Finding, matched int64) error {
+func (f *findingFlags) findingRows(s streams, d *destination, format string, findings []weir.Finding, matched int64) error {
 	if format == "table" && f.columns == nil {
-		return f.shortRows(d, findings)
+		return f.shortRows(s, d, findings)
 	}
 	columns := findingColumns()
 	f.nulls = true // who reads findings can rely on every key
@@ -247,7 +247,14 @@ var shortColumns = []query.Column{
 	{Name: "severity"}, {Name: "certainty"}, {Name: "detector"}, {Name: "host"}, {Name: "first"}, {Name: "n", Type: weir.Int}, {Name: "what"},
 }
 
-func (f *findingFlags) shortRows(d *destination, findings []weir.Finding) error {
+// shortRows writes a line for each finding. What was found begins with the
+// host, and on a small screen little else fits beside it.
+func (f *findingFlags) shortRows(s streams, d *destination, findings []weir.Finding) error {
+	if d.small() && !f.wide {
+		f.columns = []string{"severity", "detector", "what"}
+		defer func() { f.columns = nil }()
+		s.talk("%d of %d columns (--wide shows all)", len(f.columns), len(shortColumns))
+	}
 	w, err := f.writer(d, shortColumns)
 	if err != nil {
 		return err
