@@ -160,7 +160,7 @@ func ExplainMarkdown(w io.Writer, f *weir.Finding) error {
 	markdownList(b, "What speaks against it", f.Against)
 	markdownList(b, "What could not be checked", f.CouldNotCheck)
 	if f.Query != "" {
-		fmt.Fprintf(b, "\nThe question that reproduces the numbers:\n\n    %s\n", strings.Join(strings.Fields(Escape(f.Query)), " "))
+		fmt.Fprintf(b, "\nThe question that reproduces the numbers:\n\n    %s\n", Escape(f.Query))
 	}
 	b.WriteString("\n")
 	return b.Flush()

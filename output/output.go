@@ -57,7 +57,7 @@ type Summary struct {
 // New returns a Writer of the format that o names, for rows of the given
 // columns. It returns an error for an unknown format, column or template.
 func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
-	if err := o.Check(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	p, err := newPicker(columns, o)
@@ -67,7 +67,7 @@ func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
 	text, isTemplate := strings.CutPrefix(o.Format, "template=")
 	switch {
 	case isTemplate:
-		return newTemplate(w, p, text)
+		return newTemplate(w, p, columns, text)
 	case o.Format == "json":
 		return &jsonWriter{w: bufio.NewWriter(w), picker: p, envelope: true, nulls: o.Nulls}, nil
 	case o.Format == "ndjson":
@@ -80,15 +80,10 @@ func New(w io.Writer, columns []query.Column, o Options) (Writer, error) {
 	return &tableWriter{w: w, picker: p, header: !o.NoHeader, color: o.Color, width: o.Width}, nil
 }
 
-// Check returns an error for a format or time format that New would refuse, so
-// that a command can say so before it does its work.
-func (o *Options) Check() error {
-	text, isTemplate := strings.CutPrefix(o.Format, "template=")
+// check returns an error for a format or time format that there is not.
+func (o *Options) check() error {
 	switch {
-	case isTemplate:
-		if _, err := parseTemplate(text); err != nil {
-			return err
-		}
+	case strings.HasPrefix(o.Format, "template="):
 	case o.Format == "parquet":
 		return fmt.Errorf("format parquet is not in this version yet; there are %s", strings.Join(Formats, ", "))
 	case !slices.Contains(Formats, o.Format):
@@ -345,31 +340,58 @@ func (m *markdownWriter) Row(row query.Row) error {
 
 func (m *markdownWriter) Close(*Summary) error { return m.w.Flush() }
 
-// A templateWriter runs a text/template for each row, on a map of its columns.
+// A templateWriter runs a text/template for each row, on a map of its columns:
+// {{.app}}, and {{.src.ip}} for a name with a dot.
 type templateWriter struct {
 	*picker
 	w    *bufio.Writer
 	tmpl *template.Template
 }
 
-func newTemplate(w io.Writer, p *picker, text string) (*templateWriter, error) {
-	t, err := parseTemplate(text)
+func newTemplate(w io.Writer, p *picker, columns []query.Column, text string) (*templateWriter, error) {
+	t, err := template.New("row").Option("missingkey=error").Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	return &templateWriter{p, bufio.NewWriter(w), t}, nil
+	tw := &templateWriter{p, bufio.NewWriter(w), t}
+	// An empty row tells of columns that there are not; what else is wrong with
+	// it may be right with others.
+	if err := t.Execute(io.Discard, tw.values(make(query.Row, len(columns)))); err != nil && strings.Contains(err.Error(), "no entry for key") {
+		return nil, err
+	}
+	return tw, nil
 }
 
-func parseTemplate(text string) (*template.Template, error) {
-	return template.New("row").Option("missingkey=zero").Parse(text)
-}
-
-func (t *templateWriter) Row(row query.Row) error {
-	values := map[string]string{}
+// values returns the texts of a row by the names of its columns, and those of
+// names with dots also in maps of maps.
+func (t *templateWriter) values(row query.Row) map[string]any {
+	values := map[string]any{}
 	for i, c := range t.columns {
 		values[c.Name] = Escape(t.text(row, i))
 	}
-	if err := t.tmpl.Execute(t.w, values); err != nil {
+	for _, c := range t.columns {
+		nest(values, c.Name, values[c.Name])
+	}
+	return values
+}
+
+// nest puts v where the dots of a name lead: a.b into a map in m. What has such
+// a name already goes before; {{index . "a.b"}} finds v all the same.
+func nest(m map[string]any, name string, v any) {
+	first, rest, dotted := strings.Cut(name, ".")
+	switch {
+	case m[first] == nil && !dotted:
+		m[first] = v
+	case m[first] == nil:
+		m[first] = map[string]any{}
+	}
+	if inner, ok := m[first].(map[string]any); ok && dotted {
+		nest(inner, rest, v)
+	}
+}
+
+func (t *templateWriter) Row(row query.Row) error {
+	if err := t.tmpl.Execute(t.w, t.values(row)); err != nil {
 		return err
 	}
 	return t.w.WriteByte('\n')

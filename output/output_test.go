@@ -53,6 +53,7 @@ func TestFormats(t *testing.T) {
 		{Options{Format: "json", Columns: []string{"n"}}, "{\"v\":1,\"rows\":[\n{\"v\":1,\"n\":-7},\n{\"v\":1}],\n\"complete\":true,\"matched\":2,\"shown\":2,\"scanned\":9}\n"},
 		{Options{Format: "md", Columns: []string{"name", "n"}}, "| name | n |\n|---|---|\n| =cmd()\\|\\\\x1b\\[31m | -7 |\n|  |  |\n"},
 		{Options{Format: "table", Columns: []string{"n", "name"}}, " n  name\n-7  =cmd()|\\x1b[31m\n -  -\n"},
+		{Options{Format: "template={{.src.ip}} {{index . \"src.ip\"}} {{.n}}"}, "10.0.0.1 10.0.0.1 -7\n  \n"},
 		{Options{Format: "template={{.name}}!", Columns: []string{"name"}}, "=cmd()|\\x1b[31m!\n!\n"},
 	} {
 		if got := write(t, c.o); got != c.want {
@@ -62,7 +63,7 @@ func TestFormats(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, o := range []Options{{Format: "xml"}, {Format: "parquet"}, {Format: "csv", Columns: []string{"nope"}}, {Format: "csv", Time: "stardate"}, {Format: "template={{"}} {
+	for _, o := range []Options{{Format: "xml"}, {Format: "parquet"}, {Format: "csv", Columns: []string{"nope"}}, {Format: "csv", Time: "stardate"}, {Format: "template={{"}, {Format: "template={{.nope}}"}, {Format: "template={{.src.nope}}"}} {
 		if _, err := New(&strings.Builder{}, columns, o); err == nil {
 			t.Errorf("New(%+v) = nil, want an error", o)
 		}
