@@ -486,7 +486,9 @@ func lower(sql string) string { return fmt.Sprintf("translate(%s, '%s', '%s')", 
 // likeFunctions are the functions of SQL for the operators that have one.
 var likeFunctions = map[query.LikeOp]string{query.Contains: "contains", query.StartsWith: "starts_with", query.EndsWith: "ends_with"}
 
-func isASCII(s string) bool { return strings.IndexFunc(s, func(c rune) bool { return c >= utf8.RuneSelf }) < 0 }
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(c rune) bool { return c >= utf8.RuneSelf }) < 0
+}
 
 func (t *translator) textLike(p *query.Like, r relation) string {
 	if c, ok := p.X.(*query.Call); ok && c.Func == query.ToText {

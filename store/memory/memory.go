@@ -90,8 +90,6 @@ func (s *Store) Append(ctx context.Context, b *weir.Batch) error {
 
 // Flush implements [store.Store]: there is nowhere more durable to go.
 func (s *Store) Flush(ctx context.Context) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	if err := s.open(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,4 +81,38 @@ func TestConfig(t *testing.T) {
 			t.Errorf("New(%+v): got %v, want %s", tt.config, err, tt.want)
 		}
 	}
+}
+
+// TestFlushWhileAppending flushes from several goroutines while records are
+// appended: a reader that locks twice would wait for a writer between for ever.
+func TestFlushWhileAppending(t *testing.T) {
+	st, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := st.Flush(t.Context()); err != nil {
+					t.Errorf("Flush() = %v", err)
+					return
+				}
+			}
+		})
+	}
+	at := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	for range 20_000 {
+		if err := st.Append(t.Context(), &weir.Batch{Flows: []weir.Flow{{Start: at, End: at}}}); err != nil {
+			t.Errorf("Append() = %v", err)
+		}
+	}
+	close(done)
+	wg.Wait()
 }
