@@ -303,11 +303,14 @@ type locating struct {
 	given  bool
 	say    func(format string, args ...any)
 	held   []*weir.Batch
-	flows  int
+	flows  int // held
+	others int // other records held
 }
 
 // proposeFrom is how many flows a proposal is made from: enough to see the
 // same hosts again and again, few enough to be held in memory.
+// Where flows do not come, as in a flood of nothing but oddities, it is made
+// from what there is after ten times as many other records.
 const proposeFrom = 5000
 
 // Run implements [source.Source].
@@ -319,7 +322,8 @@ func (l *locating) Run(ctx context.Context, emit func(*weir.Batch) error) error 
 		}
 		l.held = append(l.held, b)
 		l.flows += len(b.Flows)
-		if l.flows < proposeFrom {
+		l.others += b.Len() - len(b.Flows)
+		if l.flows < proposeFrom && l.others < 10*proposeFrom {
 			return nil
 		}
 		settled = true
