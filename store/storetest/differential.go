@@ -243,8 +243,8 @@ func (g *generator) simple() string {
 		}
 	case 7:
 		if c := g.field(func(c query.Column) bool { return c.Type == weir.String || c.Type == weir.Addr || c.Type == weir.Int }); c != nil {
-			return c.Name + g.oneOf(` contains "X"`, ` contains "Example"`, ` contains ""`, ` contains "%"`, ` starts_with "W"`, ` starts_with "10."`,
-				` ends_with "COM"`, ` ends_with "É"`, ` like "%.example.%"`, ` like "___"`, ` like "__"`, ` like "a\\_b\\%%"`, ` like "%"`, ` like "日_"`, ` like "w%e%m"`)
+			return c.Name + g.oneOf(` contains "X"`, ` contains "Example"`, ` contains ""`, ` contains "%"`, ` contains ".0.1"`, ` contains "k"`, ` contains ":"`, ` starts_with "W"`, ` starts_with "10."`,
+				` ends_with "COM"`, ` ends_with ".1"`, ` ends_with "É"`, ` like "%.example.%"`, ` like "___"`, ` like "__"`, ` like "a\\_b\\%%"`, ` like "%"`, ` like "日_"`, ` like "w%e%m"`)
 		}
 	case 8:
 		if c := g.field(func(c query.Column) bool { return c.Type == weir.String || c.Type == weir.Addr }); c != nil {
@@ -253,7 +253,7 @@ func (g *generator) simple() string {
 	case 9:
 		return g.twoSided()
 	case 10:
-		return g.oneOf(`"example"`, `"10.0"`, `"TLS"`, `"日"`, `"\\"`)
+		return g.oneOf(`"example"`, `"10.0"`, `"db8"`, `"."`, `"TLS"`, `"日"`, `"\\"`)
 	case 11:
 		if c := g.field(func(c query.Column) bool { return c.Type == weir.Addr || plainText(c) }); c != nil {
 			return g.oneOf("local(", "private(") + c.Name + ")"
