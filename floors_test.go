@@ -22,8 +22,8 @@ var floors = []string{
 	2: "decode/packet decode/dns decode/tls decode/http decode/app",
 	3: "meter query",
 	4: "query/exec source enrich store detect alert output",
-	5: "source/* enrich/* store/* detect/* detectors/*",
-	6: "parts pipeline demo config",
+	5: "source/* enrich/* store/* detectors/*",
+	6: "parts pipeline demo config detect/detecttest",
 	7: "cmd/* tools/*",
 }
 

@@ -8,7 +8,9 @@
 //
 //	{"table":"conn","ts":"2026-11-21T09:00:00Z","src.ip":"10.0.0.1",…}
 //
-// or, where that would be long, made by a [Case] in the test. A detector has
+// or, where that would be long, made by a [Case] in the test. It is enriched
+// before the detector sees it, as all traffic is: flows get the names that
+// their sources looked up, names their registered domains. A detector has
 // at least one case in which it finds something at low or above and one, as
 // like it as can be, in which it does not.
 //
@@ -19,6 +21,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -38,6 +41,8 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/enrich/domains"
+	"github.com/weir-nta/weir/enrich/passivedns"
 )
 
 var update = flag.Bool("update", false, "write want.jsonl from what the detector finds")
@@ -162,14 +167,15 @@ func testCase(t *testing.T, d *detect.Detector, c Case) (found bool) {
 	if len(tr.Records) == 0 {
 		t.Fatal("no records")
 	}
-	findings := detected(t, d, config, tr.Records)
+	batches := enriched(t, tr.Records)
+	findings := detected(t, d, config, batches)
 	for i := range findings {
 		checkFinding(t, d, &findings[i])
-		checkQueries(t, &findings[i], tr.Records)
+		checkQueries(t, &findings[i], batches)
 		found = found || findings[i].Severity >= weir.Low
 	}
 	got := lines(findings)
-	if again := lines(detected(t, d, config, tr.Records)); got != again {
+	if again := lines(detected(t, d, config, batches)); got != again {
 		t.Errorf("a second run gives other findings: %s", cmp.Diff(got, again))
 	}
 	compare(t, filepath.Join(dir, "want.jsonl"), got)
@@ -202,25 +208,41 @@ func lines(findings []weir.Finding) string {
 	return string(b)
 }
 
-// detected returns what d finds in the records, which it is shown as an
-// import shows them.
-func detected(t *testing.T, d *detect.Detector, config detect.Config, records []weir.Record) []weir.Finding {
-	t.Helper()
-	var findings []weir.Finding
-	e, err := detect.Start(t.Context(), []detect.Choice{{Detector: d, Config: config}}, detect.Options{
-		Report: func(f weir.Finding) { findings = append(findings, f) },
-		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Ask:    ask(records),
-		Wait:   true,
-	})
-	if err != nil {
+// enriched returns the records in batches, as they leave the enrichers.
+func enriched(t *testing.T, records []weir.Record) []*weir.Batch {
+	names, err1 := passivedns.Default.New()
+	registered, err2 := domains.Default.New()
+	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
+	var batches []*weir.Batch
 	for some := range slices.Chunk(records, batchSize) {
 		b := &weir.Batch{}
 		for _, r := range some {
 			b.Add(r)
 		}
+		names.Enrich(b)
+		registered.Enrich(b)
+		batches = append(batches, b)
+	}
+	return batches
+}
+
+// detected returns what d finds in the batches, which it is shown as an import
+// shows them.
+func detected(t *testing.T, d *detect.Detector, config detect.Config, batches []*weir.Batch) []weir.Finding {
+	t.Helper()
+	var findings []weir.Finding
+	e, err := detect.Start(t.Context(), []detect.Choice{{Detector: d, Config: config}}, detect.Options{
+		Report: func(f weir.Finding) { findings = append(findings, f) },
+		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Ask:    ask(batches),
+		Wait:   true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range batches {
 		if err := e.Observe(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
