@@ -116,8 +116,10 @@ const maxServices = 64
 // for and forgets the one longest unused: a service that fails after it has
 // been forgotten looks like a strange one.
 type Reach struct {
-	pairs *LRU[hostAddr, []portProto]
+	pairs *LRU[hosts, []portProto]
 }
+
+type hosts struct{ src, dst netip.Addr }
 
 type portProto struct {
 	port  uint16
@@ -125,11 +127,11 @@ type portProto struct {
 }
 
 // NewReach returns a Reach of at most limit pairs of hosts.
-func NewReach(limit int) *Reach { return &Reach{NewLRU[hostAddr, []portProto](limit, reachedFor)} }
+func NewReach(limit int) *Reach { return &Reach{NewLRU[hosts, []portProto](limit, reachedFor)} }
 
 // Add remembers that f reached its service.
 func (r *Reach) Add(f *weir.Flow) {
-	services, _ := r.pairs.Touch(hostAddr{f.Src, f.Dst}, f.Start)
+	services, _ := r.pairs.Touch(hosts{f.Src, f.Dst}, f.Start)
 	s := portProto{f.DstPort, f.Proto}
 	if len(*services) < maxServices && !slices.Contains(*services, s) {
 		*services = append(*services, s)
@@ -138,13 +140,13 @@ func (r *Reach) Add(f *weir.Flow) {
 
 // Has reports whether the service of f has been reached before.
 func (r *Reach) Has(f *weir.Flow) bool {
-	services := r.pairs.Get(hostAddr{f.Src, f.Dst}, f.Start)
+	services := r.pairs.Get(hosts{f.Src, f.Dst}, f.Start)
 	return services != nil && slices.Contains(*services, portProto{f.DstPort, f.Proto})
 }
 
 // Services returns how many services of dst src has reached, 64 at most.
 func (r *Reach) Services(src, dst netip.Addr, t time.Time) int {
-	if services := r.pairs.Get(hostAddr{src, dst}, t); services != nil {
+	if services := r.pairs.Get(hosts{src, dst}, t); services != nil {
 		return len(*services)
 	}
 	return 0

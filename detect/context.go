@@ -13,12 +13,12 @@ import (
 // Limits bound what a [Context] remembers.
 type Limits struct {
 	Services int // services and client fingerprints, each
-	Names    int // pairs of a host and an address that it looked up
+	Askers   int // hosts whose DNS is seen
 }
 
 // DefaultLimits suit 10,000 hosts: about 600 MB if reached, which takes two
 // million services.
-var DefaultLimits = Limits{Services: 2_000_000, Names: 2_000_000}
+var DefaultLimits = Limits{Services: 2_000_000, Askers: 200_000}
 
 const (
 	// young is how long a deployment must last before the age of a service
@@ -42,7 +42,7 @@ const (
 type Context struct {
 	services *LRU[Service, service]
 	ja4      *Prevalence
-	resolved *Resolved
+	askers   *Askers
 	hosts    HostSet
 	began    time.Time // of the first flow
 	latest   time.Time
@@ -67,13 +67,13 @@ func NewContext(l Limits) *Context {
 	return &Context{
 		services: NewLRU[Service, service](l.Services, serviceFor),
 		ja4:      NewPrevalence(l.Services),
-		resolved: NewResolved(l.Names),
+		askers:   NewAskers(l.Askers),
 	}
 }
 
-// Flow learns from f and returns what it talks to, as Service does.
+// Flow learns from f and returns what it talks to, as [ServiceOf] does.
 func (c *Context) Flow(f *weir.Flow) Service {
-	svc := c.Service(f)
+	svc := ServiceOf(f)
 	if c.began.IsZero() || f.Start.Before(c.began) {
 		c.began = f.Start
 	}
@@ -107,32 +107,17 @@ func (c *Context) touch(svc Service, t time.Time) (s *service, isNew bool) {
 	return c.services.Touch(svc, t)
 }
 
-// Service returns what f talks to: as [ServiceOf] does, and by the name that
-// its source looked up where the record itself has none.
-func (c *Context) Service(f *weir.Flow) Service { return serviceNamed(c.nameOf(f), f) }
-
-func (c *Context) nameOf(f *weir.Flow) string {
-	if n := Name(f); n != "" {
-		return n
-	}
-	n, _ := c.resolved.Name(f.Src, f.Dst, f.Start)
-	return n
-}
-
 // DNS learns from d.
 func (c *Context) DNS(d *weir.DNSTransaction) {
-	c.resolved.DNS(d)
+	c.askers.DNS(d)
 	if d.Time.After(c.latest) {
 		c.latest = d.Time
 	}
 }
 
-// Resolved returns what the Context knows of looked-up names.
-func (c *Context) Resolved() *Resolved { return c.resolved }
-
 // Evicted returns how much was forgotten because of the limits.
 func (c *Context) Evicted() uint64 {
-	return c.services.Evicted() + c.ja4.Evicted() + c.resolved.Evicted()
+	return c.services.Evicted() + c.ja4.Evicted() + c.askers.Evicted()
 }
 
 // Hosts returns how many hosts used svc and how many were active at all, in
@@ -214,7 +199,7 @@ type Pattern struct {
 }
 
 // Score adds to s what the context of host using svc (as told by
-// [Context.Service]) says, each term by itself and their sum between -5 and
+// [Context.Flow]) says, each term by itself and their sum between -5 and
 // +4. It returns in words what speaks against a finding, and what could not
 // be checked.
 func (c *Context) Score(s *Score, host netip.Addr, svc Service, p Pattern) (against, couldNotCheck []string) {
@@ -333,7 +318,7 @@ func (c *Context) age(v *verdict, k *service) {
 func (c *Context) names(v *verdict, host netip.Addr, k *service) {
 	switch {
 	case k.named:
-	case !c.resolved.Sees(host, c.latest):
+	case !c.askers.Has(host, c.latest):
 		v.cannot("name: no DNS of this host was seen, so a missing name says nothing")
 	default:
 		v.add("no name", 0.7, "no name leads there: none looked up, none in a handshake")

@@ -46,9 +46,10 @@ type Config interface {
 
 // Handlers are the calls that a running detector asks for; nil ones are not
 // made. They are made one at a time, in the order of arrival; within a batch
-// DNS transactions come first, so that a name is known before the flows that
-// it led to. Records belong to everybody: a handler reads them and keeps
-// copies.
+// DNS transactions come first, so that a question is known before the flows
+// that it led to. Records have been enriched: what a host looked up stands in
+// DstHost of its flows. They belong to everybody: a handler reads them and
+// keeps copies.
 type Handlers struct {
 	Flow   func(*weir.Flow)
 	DNS    func(*weir.DNSTransaction)

@@ -18,9 +18,8 @@ type Service struct {
 }
 
 // ServiceOf returns the service of f, by its [Name] if it has one.
-func ServiceOf(f *weir.Flow) Service { return serviceNamed(Name(f), f) }
-
-func serviceNamed(name string, f *weir.Flow) Service {
+func ServiceOf(f *weir.Flow) Service {
+	name := Name(f)
 	switch {
 	case name != "":
 		return Service{Name: name, Port: f.DstPort}

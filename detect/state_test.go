@@ -129,11 +129,11 @@ func TestLRUIsLikeItsTwin(t *testing.T) {
 func BenchmarkLRU(b *testing.B) {
 	for _, size := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			l := NewLRU[hostAddr, string](size, time.Hour)
+			l := NewLRU[hosts, string](size, time.Hour)
 			r := rand.New(rand.NewPCG(1, 2))
-			keys := make([]hostAddr, size+size/10)
+			keys := make([]hosts, size+size/10)
 			for i := range keys {
-				keys[i] = hostAddr{hostN(i % 100), hostN(r.IntN(1 << 24))}
+				keys[i] = hosts{hostN(i % 100), hostN(r.IntN(1 << 24))}
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -145,13 +145,13 @@ func BenchmarkLRU(b *testing.B) {
 
 // BenchmarkDistinct adds ports of hosts, most of which are known.
 func BenchmarkDistinct(b *testing.B) {
-	d := NewDistinct[hostAddr, uint16](5*time.Minute, 5, 1<<20)
+	d := NewDistinct[hosts, uint16](5*time.Minute, 5, 1<<20)
 	r := rand.New(rand.NewPCG(1, 2))
 	at := start
 	b.ReportAllocs()
 	for b.Loop() {
 		at = at.Add(time.Millisecond)
-		d.Add(hostAddr{hostN(r.IntN(10)), hostN(r.IntN(1000))}, uint16(r.IntN(100)), at)
+		d.Add(hosts{hostN(r.IntN(10)), hostN(r.IntN(1000))}, uint16(r.IntN(100)), at)
 	}
 }
 
@@ -301,32 +301,28 @@ func TestPrevalence(t *testing.T) {
 	}
 }
 
-func TestResolved(t *testing.T) {
-	r := NewResolved(10)
-	r.DNS(&weir.DNSTransaction{Time: start, Src: hostN(1), Query: "www.example.net", Answers: []string{"cdn.example.net", "203.0.113.9", "2001:db8::9"}})
+func TestAskers(t *testing.T) {
+	a := NewAskers(10)
+	a.DNS(&weir.DNSTransaction{Time: start, Src: hostN(1), Query: "www.example.net"})
 	for _, c := range []struct {
-		host, addr netip.Addr
-		after      time.Duration
-		want       string
+		host  netip.Addr
+		after time.Duration
+		want  bool
 	}{
-		{hostN(1), addr("203.0.113.9"), time.Hour, "www.example.net"},
-		{hostN(1), addr("2001:db8::9"), time.Hour, "www.example.net"},
-		{hostN(1), addr("203.0.113.9"), 24 * time.Hour, ""},
-		{hostN(2), addr("203.0.113.9"), time.Hour, ""},
-		{hostN(1), addr("203.0.113.8"), time.Hour, ""},
+		{hostN(1), 0, true},
+		{hostN(1), 24*time.Hour - 1, true},
+		{hostN(1), 24 * time.Hour, false},
+		{hostN(2), 0, false},
 	} {
-		if got, ok := r.Name(c.host, c.addr, start.Add(c.after)); got != c.want || ok != (c.want != "") {
-			t.Errorf("Name(%v, %v, +%v) = %q, %v; want %q", c.host, c.addr, c.after, got, ok, c.want)
+		if got := a.Has(c.host, start.Add(c.after)); got != c.want {
+			t.Errorf("Has(%v, +%v) = %v, want %v", c.host, c.after, got, c.want)
 		}
 	}
-	if !r.Sees(hostN(1), start) || r.Sees(hostN(2), start) {
-		t.Error("Sees: want the host that asked, not the other")
-	}
 	for i := range 20 {
-		r.DNS(&weir.DNSTransaction{Time: start, Src: hostN(1), Query: "x", Answers: []string{hostN(i).String()}})
+		a.DNS(&weir.DNSTransaction{Time: start, Src: hostN(100 + i)})
 	}
-	if r.Evicted() != 12 {
-		t.Errorf("%d evicted, want 12 of 22 pairs", r.Evicted())
+	if a.Has(hostN(1), start) || a.Evicted() != 11 {
+		t.Errorf("after 20 more: oldest known %v, %d evicted; want it forgotten, 11 of 21", a.Has(hostN(1), start), a.Evicted())
 	}
 }
 
@@ -400,7 +396,7 @@ func TestBenignList(t *testing.T) {
 // contextOf returns a context in which n hosts use www.example.net, at the
 // given age, and host 1 alone uses 203.0.113.9:4444.
 func contextOf(n int, age time.Duration) *Context {
-	c := NewContext(Limits{Services: 100, Names: 100})
+	c := NewContext(Limits{Services: 100, Askers: 100})
 	for i := range n {
 		f := weir.Flow{Start: start, End: start, Src: hostN(i), DstHost: "www.example.net", DstPort: 443, Proto: weir.TCP, Direction: weir.Outbound}
 		c.Flow(&f)
@@ -460,9 +456,10 @@ func TestContextWithoutDNS(t *testing.T) {
 	if len(s.Terms) != 0 || !slices.ContainsFunc(cannot, func(s string) bool { return strings.HasPrefix(s, "name: no DNS") }) {
 		t.Errorf("terms %v, could not check %q; want no term for the missing name", s.Terms, cannot)
 	}
-	c.DNS(&weir.DNSTransaction{Time: start, Src: hostN(1), Query: "x.example", Answers: []string{"203.0.113.9"}})
-	if got := c.Service(&f).String(); got != "x.example:4444" {
-		t.Errorf("Service = %q, want the name that was looked up", got)
+	c.DNS(&weir.DNSTransaction{Time: start, Src: hostN(1), Query: "x.example"})
+	c.Score(&s, hostN(1), ServiceOf(&f), Pattern{})
+	if len(s.Terms) != 1 || s.Terms[0].Name != "no name" {
+		t.Errorf("terms %v once DNS of the host is seen, want the missing name alone", s.Terms)
 	}
 }
 

@@ -66,12 +66,12 @@ func (c Config) New(report func(weir.Finding)) (detect.Handlers, error) {
 		walks:     detect.NewLRU[swept, detect.RandomWalk](maxWalks, day),
 		sources:   detect.NewLRU[source, history](maxSources, day),
 		reach:     detect.NewReach(maxPairs),
-		resolved:  detect.NewResolved(maxPairs),
+		askers:    detect.NewAskers(maxSources),
 	}
 	r.peaks = detect.NewPeaks(maxSources, fast, func(s source, e *evidence) { report(r.finding(s, e)) })
 	return detect.Handlers{
 		Flow: r.flow,
-		DNS:  r.resolved.DNS,
+		DNS:  r.askers.DNS,
 		Tick: r.peaks.Tick,
 		End:  func(time.Time) { r.peaks.End() },
 		Lost: r.lost,
@@ -100,7 +100,7 @@ type run struct {
 	walks             *detect.LRU[swept, detect.RandomWalk]
 	sources           *detect.LRU[source, history]
 	reach             *detect.Reach
-	resolved          *detect.Resolved
+	askers            *detect.Askers
 	vantage           detect.Vantage
 	peaks             *detect.Peaks[source, evidence]
 	refused           uint64 // contacts of sources with too many ports
@@ -165,19 +165,10 @@ func (r *run) flow(f *weir.Flow) {
 	if outcome != detect.Failed {
 		r.reach.Add(f)
 	}
-	if !r.named(f) {
-		r.contact(f, outcome)
-	}
-}
-
-// named reports whether the source asked for the target by name. Without that
-// exclusion failed browsing of 22 hosts in 5 minutes looks like a sweep.
-func (r *run) named(f *weir.Flow) bool {
 	if f.DstHost != "" {
-		return true
+		return // asked for by name: else failed browsing of 22 hosts in 5 minutes looks like a sweep
 	}
-	_, ok := r.resolved.Name(f.Src, f.Dst, f.Start)
-	return ok
+	r.contact(f, outcome)
 }
 
 // contact counts one contact with a stranger and weighs what there is now.
@@ -212,7 +203,7 @@ func (r *run) contact(f *weir.Flow, outcome detect.Outcome) {
 	}
 	e.walk = float64(*walk)
 	if e.e > -most { // few hosts, as nearly always, are no sweep whatever else is known
-		e.answered, e.sawDNS = r.answered.Count(s).N, r.resolved.Sees(f.Src, f.Start)
+		e.answered, e.sawDNS = r.answered.Count(s).N, r.askers.Has(f.Src, f.Start)
 		r.judge(src, h, &e)
 	}
 	r.offer(src, h, f.Start)
@@ -306,5 +297,5 @@ func (e *evidence) successRate() float64 {
 
 func (r *run) lost() uint64 {
 	return r.failed.Lost() + r.failedDay.Lost() + r.opened.Lost() + r.openedDay.Lost() + r.contacted.Lost() + r.answered.Lost() +
-		r.walks.Evicted() + r.sources.Evicted() + r.reach.Evicted() + r.resolved.Evicted() + r.peaks.Evicted() + r.refused
+		r.walks.Evicted() + r.sources.Evicted() + r.reach.Evicted() + r.askers.Evicted() + r.peaks.Evicted() + r.refused
 }

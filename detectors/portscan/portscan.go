@@ -55,12 +55,12 @@ func (c Config) New(report func(weir.Finding)) (detect.Handlers, error) {
 		spread:   detect.NewDistinct[source, uint16](day, dayPanes, maxValues),
 		sources:  detect.NewLRU[source, history](maxSources, day),
 		reach:    detect.NewReach(maxPairs),
-		resolved: detect.NewResolved(maxPairs),
+		askers:   detect.NewAskers(maxSources),
 	}
 	r.peaks = detect.NewPeaks(maxSources, fast, func(s source, e *evidence) { report(r.finding(s, e)) })
 	return detect.Handlers{
 		Flow: r.flow,
-		DNS:  r.resolved.DNS,
+		DNS:  r.askers.DNS,
 		Tick: r.peaks.Tick,
 		End:  func(time.Time) { r.peaks.End() },
 		Lost: r.lost,
@@ -87,7 +87,7 @@ type run struct {
 	spread          *detect.Distinct[source, uint16]  // ports in those
 	sources         *detect.LRU[source, history]
 	reach           *detect.Reach
-	resolved        *detect.Resolved
+	askers          *detect.Askers
 	vantage         detect.Vantage
 	peaks           *detect.Peaks[source, evidence]
 }
@@ -126,7 +126,7 @@ type evidence struct {
 	ports       int        // different ports among the services of many
 	first, last time.Time
 	inbound     bool
-	named       bool // the source had looked up the target
+	named       bool // the source knew the target by name
 	answered    int  // services of the target that the source reached
 	sawDNS      bool
 	oneWay      bool
@@ -163,10 +163,6 @@ func (r *run) failed(f *weir.Flow) {
 	src, port := sourceOf(f)
 	h, _ := r.sources.Touch(src, f.Start)
 	to := target{src, f.Dst}
-	named := f.DstHost != ""
-	if !named {
-		_, named = r.resolved.Name(f.Src, f.Dst, f.Start)
-	}
 	e := evidence{first: f.Start, last: f.Start, inbound: f.Direction == weir.Inbound, oneWay: r.vantage.OneWay()}
 	if h.targets < maxTargets || r.portsDay.Count(to).N > 0 {
 		r.weigh(&e, &portsKind, r.ports.Add(to, port, f.Start), r.MinPorts, f.Dst)
@@ -179,7 +175,7 @@ func (r *run) failed(f *weir.Flow) {
 			}
 		}
 	}
-	if !named { // a host that was asked for by name is no probe, whatever port of it is dead
+	if f.DstHost == "" { // a host that was asked for by name is no probe, whatever port of it is dead
 		services := r.services.Add(src, service{f.Dst, port}, f.Start)
 		ports := r.spread.Add(src, port, f.Start).N
 		if ports >= r.MinPorts { // with fewer ports it is those that are swept over hosts: the matter of hostsweep
@@ -190,7 +186,7 @@ func (r *run) failed(f *weir.Flow) {
 			h.tried++
 		}
 	}
-	r.judge(src, h, &e, f, named)
+	r.judge(src, h, &e, f)
 }
 
 // weigh takes the measure into e if it says more than what e holds.
@@ -206,13 +202,13 @@ func (r *run) weigh(e *evidence, k *kind, c detect.Count, threshold int, dst net
 
 // judge keeps the strongest evidence against a source and offers it if it says
 // more for a scan than against.
-func (r *run) judge(src source, h *history, e *evidence, f *weir.Flow, named bool) {
+func (r *run) judge(src source, h *history, e *evidence, f *weir.Flow) {
 	if e.kind == nil || e.e < 0 {
 		return // the roles only lower it
 	}
-	e.named = named
+	e.named = f.DstHost != ""
 	e.answered = r.reach.Services(f.Src, f.Dst, f.Start)
-	e.sawDNS = r.resolved.Sees(f.Src, f.Start)
+	e.sawDNS = r.askers.Has(f.Src, f.Start)
 	if e.e >= h.best.e || f.Start.Sub(h.best.last) > day {
 		h.best = *e
 	}
@@ -232,7 +228,7 @@ func sourceOf(f *weir.Flow) (source, uint16) {
 
 func (r *run) lost() uint64 {
 	return r.ports.Lost() + r.portsDay.Lost() + r.services.Lost() + r.spread.Lost() + r.sources.Evicted() +
-		r.reach.Evicted() + r.resolved.Evicted() + r.peaks.Evicted()
+		r.reach.Evicted() + r.askers.Evicted() + r.peaks.Evicted()
 }
 
 // logOdds is L = E + C_role of section 5.1.
