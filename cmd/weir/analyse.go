@@ -189,6 +189,18 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 	return err
 }
 
+// looked names the detectors that ran.
+func (a *analysis) looked() string {
+	if len(a.stats) == 0 {
+		return "no detector"
+	}
+	var names []string
+	for _, s := range a.stats {
+		names = append(names, s.Detector)
+	}
+	return strings.Join(names, ", ")
+}
+
 // note says something on stderr, unless nobody wants to hear it.
 func (a *analysis) note(format string, args ...any) {
 	if !a.flags.quiet {

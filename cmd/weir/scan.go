@@ -91,6 +91,9 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 		return err
 	}
 	a.sayTotals(src.Progress())
+	if len(a.alerts.Alerts()) == 0 {
+		a.note("no findings: looked for by %s", a.looked())
+	}
 	if dir != "" && runErr == nil {
 		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", dir, dir)
 	}
@@ -250,6 +253,9 @@ var shortColumns = []query.Column{
 // shortRows writes a line for each finding. What was found begins with the
 // host, and on a small screen little else fits beside it.
 func (f *findingFlags) shortRows(s streams, d *destination, findings []weir.Finding) error {
+	if len(findings) == 0 {
+		return nil // a line of names above nothing says nothing
+	}
 	if d.small() && !f.wide {
 		f.columns = []string{"severity", "detector", "what"}
 		defer func() { f.columns = nil }()
