@@ -73,8 +73,14 @@ func (p *Pipeline) finish(ctx context.Context) error {
 	return nil
 }
 
-// Stats says what each detector has seen, found and lost. It is for after Run.
-func (p *Pipeline) Stats() []detect.Stat { return p.engine.Stats() }
+// Stats says what each detector has seen, found and lost. It is for after Run,
+// and nil if Run could not start them.
+func (p *Pipeline) Stats() []detect.Stat {
+	if p.engine == nil {
+		return nil
+	}
+	return p.engine.Stats()
+}
 
 // runSources runs all sources at once. The first that fails for another reason
 // than damaged input ends the others.

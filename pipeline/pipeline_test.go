@@ -183,3 +183,23 @@ func TestWithoutStore(t *testing.T) {
 		t.Errorf("Run = %v with %d findings, want nil with 2", err, found)
 	}
 }
+
+// refusing is a configuration that starts no detector.
+type refusing struct{}
+
+var errRefused = errors.New("min_ports: got 0, want 2 or more")
+
+func (refusing) New(func(weir.Finding)) (detect.Handlers, error) {
+	return detect.Handlers{}, errRefused
+}
+
+func TestDetectorRefuses(t *testing.T) {
+	p := testPipeline(nil, &flows{batches: 2})
+	p.Detectors[0].Config = refusing{}
+	if err := p.Run(t.Context()); !errors.Is(err, errRefused) {
+		t.Errorf("Run = %v, want %v", err, errRefused)
+	}
+	if s := p.Stats(); s != nil {
+		t.Errorf("Stats = %v of detectors that did not start, want none", s)
+	}
+}
