@@ -386,7 +386,7 @@ func kindName(t *litTerm) string {
 func literalFix(of Column, t *litTerm) string {
 	switch {
 	case of.Type == weir.String:
-		return "did you mean " + quote(t.text) + "?"
+		return "did you mean " + Quote(t.text) + "?"
 	case of.Type == weir.Bool:
 		return "true   or   false"
 	case of.Type == weir.Addr:
@@ -446,7 +446,7 @@ func (c *checker) text(x Expr, at Span, s string) Expr {
 	case weir.Time:
 		fix = "a time such as 2026-11-20T08:00Z"
 	}
-	c.fail(at, fix, "%s is %s, and %s is text", exprName(x), typeName(of), quote(s))
+	c.fail(at, fix, "%s is %s, and %s is text", exprName(x), typeName(of), Quote(s))
 	return nil
 }
 

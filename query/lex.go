@@ -258,8 +258,11 @@ func unquote(s string) string {
 	return b.String()
 }
 
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// Quote returns s as a string of the language, whatever is in it.
+func Quote(s string) string {
+	return `"` + quoted.Replace(s) + `"`
 }
 
 func lineEnd(s string) int {
@@ -378,7 +381,7 @@ func numberFix(number, unit, word string) string {
 	if _, ok := durationUnits[strings.ToLower(unit)]; ok {
 		return "did you mean " + number + strings.ToLower(unit) + "?"
 	}
-	return "text stands in quotes: " + quote(word)
+	return "text stands in quotes: " + Quote(word)
 }
 
 func (l *lexer) quick(rest string, n int) {

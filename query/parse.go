@@ -283,7 +283,7 @@ func (p *parser) endOfPart() {
 		fix = "a stage begins with '|': | " + t.text
 	case t.isOp("-") && p.peek(0).kind == tName && p.peek(0).Pos == t.Pos+1:
 		name := p.peek(0).text
-		fix = fmt.Sprintf("'-' must be glued to a term: -app:%s   or   -%s", name, quote(name))
+		fix = fmt.Sprintf("'-' must be glued to a term: -app:%s   or   -%s", name, Quote(name))
 	}
 	p.fail(t.Span, fix, "unexpected %s", t.found())
 }
@@ -576,7 +576,7 @@ func (p *parser) operatorFix(x term, t token) string {
 	case closest(name, stageNames) != "":
 		return "did you mean the stage " + closest(name, stageNames) + "?"
 	}
-	return fmt.Sprintf("%s  (text search)   or   has %s", quote(name), name)
+	return fmt.Sprintf("%s  (text search)   or   has %s", Quote(name), name)
 }
 
 func (p *parser) set(c *inCond) {

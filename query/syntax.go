@@ -295,7 +295,7 @@ func condText(c cond, level int) string {
 		}
 		return text
 	case *likeCond:
-		return termText(c.x, 0) + " " + likeNames[c.op] + " " + quote(c.text)
+		return termText(c.x, 0) + " " + likeNames[c.op] + " " + Quote(c.text)
 	case *inCond:
 		return c.writeText()
 	case *hasCond:
@@ -303,7 +303,7 @@ func condText(c cond, level int) string {
 	case *predCond:
 		return c.name + "(" + termsText(c.args) + ")"
 	default:
-		return quote(c.(*searchCond).text)
+		return Quote(c.(*searchCond).text)
 	}
 }
 
@@ -313,7 +313,7 @@ func (c *quickCond) text() string {
 	case c.any:
 		return "has " + c.field.name
 	case c.star:
-		return c.field.name + " like " + quote(starPattern(c.word.text))
+		return c.field.name + " like " + Quote(starPattern(c.word.text))
 	default:
 		return c.field.name + " " + c.op.String() + " " + termText(c.word, 0)
 	}
@@ -395,7 +395,7 @@ func termText(t term, level int) string {
 func litText(t *litTerm) string {
 	switch v := t.value.(type) {
 	case string:
-		return quote(v)
+		return Quote(v)
 	case netip.Addr:
 		return v.String()
 	case netip.Prefix:
