@@ -471,4 +471,9 @@ func TestContextDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { c.Flow(&f) }); n != 0 {
 		t.Errorf("%v allocations per flow to a known service, want 0", n)
 	}
+	d := weir.DNSTransaction{Time: start, Src: hostN(1), Query: "www.example.net", Answers: []string{"203.0.113.9"}}
+	c.DNS(&d)
+	if n := testing.AllocsPerRun(1000, func() { c.DNS(&d) }); n != 0 {
+		t.Errorf("%v allocations per question of a known host, want 0", n)
+	}
 }
