@@ -17,7 +17,9 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/enrich/domains"
 	"github.com/weir-nta/weir/enrich/local"
+	"github.com/weir-nta/weir/enrich/passivedns"
 )
 
 // A Config is what an operator has set, and the defaults for the rest.
@@ -32,6 +34,10 @@ type Config struct {
 	// else the networks may be proposed from the traffic.
 	Local      local.Config
 	LocalGiven bool
+	// Names and Domains set up the memory for names looked up and the cache of
+	// registered domains.
+	Names   passivedns.Config
+	Domains domains.Config
 	// Detectors are the detectors to run, in the order of the list.
 	Detectors []detect.Choice
 }
@@ -40,9 +46,16 @@ type Config struct {
 type file struct {
 	Sensor    string               `yaml:"sensor"`
 	Store     string               `yaml:"store"`
-	Local     *local.Config        `yaml:"local"`
+	Enrich    enrichers            `yaml:"enrich"`
 	Detectors map[string]yaml.Node `yaml:"detectors"`
 	Disabled  []string             `yaml:"disabled"`
+}
+
+// enrichers are the settings of what adds to records, by folder.
+type enrichers struct {
+	Local      local.Config      `yaml:"local"`
+	PassiveDNS passivedns.Config `yaml:"passivedns"`
+	Domains    domains.Config    `yaml:"domains"`
 }
 
 // Places returns where a configuration file is looked for, first one first.
@@ -93,27 +106,38 @@ func read(path string) (string, []byte, error) {
 
 // Parse reads the text of a configuration file. An empty one gives the defaults.
 func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
-	f := file{Sensor: "local"}
+	f := file{Sensor: "local", Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
 			return nil, plain(err)
 		}
 	}
-	c := &Config{Sensor: f.Sensor, Store: f.Store, Local: local.Default}
-	if f.Local != nil {
-		c.Local = *f.Local
-		c.LocalGiven = len(f.Local.Networks) > 0
-		if !c.LocalGiven {
-			c.Local.Networks = local.Default.Networks
-		}
+	c := &Config{Sensor: f.Sensor, Store: f.Store, Local: f.Enrich.Local, LocalGiven: len(f.Enrich.Local.Networks) > 0,
+		Names: f.Enrich.PassiveDNS, Domains: f.Enrich.Domains}
+	if !c.LocalGiven {
+		c.Local.Networks = local.Default.Networks
 	}
-	if _, err := c.Local.New(); err != nil {
-		return nil, fmt.Errorf("local: %w", err)
+	if err := c.checkEnrichers(); err != nil {
+		return nil, fmt.Errorf("enrich: %w", err)
 	}
 	if err := c.chooseDetectors(&f, detectors); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkEnrichers has each look at its settings.
+func (c *Config) checkEnrichers() error {
+	if _, err := c.Local.New(); err != nil {
+		return fmt.Errorf("local: %w", err)
+	}
+	if _, err := c.Names.New(); err != nil {
+		return fmt.Errorf("passivedns: %w", err)
+	}
+	if _, err := c.Domains.New(); err != nil {
+		return fmt.Errorf("domains: %w", err)
+	}
+	return nil
 }
 
 // chooseDetectors gives each detector that is not disabled its configuration.

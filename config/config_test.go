@@ -32,12 +32,15 @@ var detectors = []*detect.Detector{
 }
 
 func TestParse(t *testing.T) {
-	c, err := Parse([]byte("sensor: core-1\nstore: /data\nlocal:\n  networks: [203.0.113.0/24]\n  groups: {dmz: [203.0.113.0/28]}\ndetectors:\n  one: {ports: 20}\ndisabled: [two]\n"), detectors)
+	c, err := Parse([]byte("sensor: core-1\nstore: /data\nenrich:\n  local:\n    networks: [203.0.113.0/24]\n    groups: {dmz: [203.0.113.0/28]}\n  passivedns: {max_names: 5000}\ndetectors:\n  one: {ports: 20}\ndisabled: [two]\n"), detectors)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Sensor != "core-1" || c.Store != "/data" || !c.LocalGiven || c.Local.Networks[0] != netip.MustParsePrefix("203.0.113.0/24") {
 		t.Errorf("got %+v", c)
+	}
+	if c.Names.MaxNames != 5000 || c.Names.Keep != 24*time.Hour {
+		t.Errorf("names: got %+v, want 5000 kept for a day", c.Names)
 	}
 	if len(c.Detectors) != 1 || c.Detectors[0].Config != (settings{Window: time.Minute, Ports: 20}) {
 		t.Errorf("detectors: got %+v, want one with its window kept and 20 ports", c.Detectors)
@@ -64,20 +67,21 @@ func TestNoSettings(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"sensr: x":                             "sensr",
-		"detectors: {three: {}}":               `no detector "three"; there are one, two`,
-		"detectors: {one: {prts: 3}}":          "prts",
-		"detectors: {one: {ports: 1}}":         "ports: want 2 or more",
-		"detectors: {one: {ports: many}}":      "one",
-		"disabled: [three]":                    "three",
-		"local: {networks: [10.0.0.0/33]}":     "10.0.0.0/33",
-		"sensor: [":                            "",
-		"local: {networks: ['::ffff:0:0/90']}": "local",
-		"local: {networks: [10.0.0.0]}":        `line 1: "10.0.0.0" is no network`,
-		"local: 7":                             "line 1: `7` where keys with values are wanted",
-		"sensor: [a]":                          "line 1: a list where string is wanted",
-		"disabled: one":                        "line 1: `one` where a list of string is wanted",
-		"sensor: a\nsensor: b":                 "line 2",
+		"sensr: x":                                       "sensr",
+		"detectors: {three: {}}":                         `no detector "three"; there are one, two`,
+		"detectors: {one: {prts: 3}}":                    "prts",
+		"detectors: {one: {ports: 1}}":                   "ports: want 2 or more",
+		"detectors: {one: {ports: many}}":                "one",
+		"disabled: [three]":                              "three",
+		"enrich: {local: {networks: [10.0.0.0/33]}}":     "10.0.0.0/33",
+		"sensor: [":                                      "",
+		"enrich: {local: {networks: ['::ffff:0:0/90']}}": "local",
+		"enrich: {local: {networks: [10.0.0.0]}}":        `line 1: "10.0.0.0" is no network`,
+		"enrich: {passivedns: {max_names: 0}}":           "passivedns",
+		"enrich: {local: 7}":                             "line 1: `7` where keys with values are wanted",
+		"sensor: [a]":                                    "line 1: a list where string is wanted",
+		"disabled: one":                                  "line 1: `one` where a list of string is wanted",
+		"sensor: a\nsensor: b":                           "line 2",
 		// The line is that of the file, also inside of a detector's settings.
 		"sensor: a\ndetectors:\n  one:\n    prts: 3":      "line 4: unknown key prts",
 		"sensor: a\ndetectors:\n  one:\n    window: soon": "line 4: `soon` where a duration such as 24h is wanted",

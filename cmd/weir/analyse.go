@@ -20,9 +20,7 @@ import (
 	"github.com/weir-nta/weir/config"
 	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/enrich"
-	"github.com/weir-nta/weir/enrich/domains"
 	"github.com/weir-nta/weir/enrich/local"
-	"github.com/weir-nta/weir/enrich/passivedns"
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/parts"
 	"github.com/weir-nta/weir/pipeline"
@@ -161,11 +159,11 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	names, err := passivedns.Default.New()
+	names, err := a.config.Names.New()
 	if err != nil {
 		return err
 	}
-	registered, err := domains.Default.New()
+	registered, err := a.config.Domains.New()
 	if err != nil {
 		return err
 	}

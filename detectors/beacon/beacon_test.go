@@ -322,8 +322,8 @@ func TestConfig(t *testing.T) {
 func TestWords(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
 		{clock(22*time.Hour + 49*time.Minute), "22 h 49 min"}, {clock(50 * time.Hour), "2 days 2 h"}, {clock(90 * time.Second), "90 s"}, {clock(20 * time.Minute), "20 min"},
-		{thousands(1371), "1,371"}, {thousands(999), "999"}, {thousands(1234567), "1,234,567"},
-		{volume(838_900), "839 kB"}, {volume(1_617_000), "1.62 MB"}, {volume(0), "0 B"}, {volume(5e13), "50.0 TB"},
+		{detect.Thousands(1371), "1,371"}, {detect.Thousands(999), "999"}, {detect.Thousands(1234567), "1,234,567"},
+		{detect.Volume(838_900), "839 kB"}, {detect.Volume(1_617_000), "1.62 MB"}, {detect.Volume(0), "0 B"}, {detect.Volume(5e13), "50.0 TB"},
 		{hostPort("2001:db8::1", 443), "[2001:db8::1]:443"}, {hostPort("a.example", 80), "a.example:80"}, {hostPort("10.0.0.1", 0), "10.0.0.1"},
 	} {
 		if tt.got != tt.want {

@@ -12,6 +12,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/internal/periodic"
+	"github.com/weir-nta/weir/query"
 )
 
 const (
@@ -174,7 +175,7 @@ func (d *detector) decide(k key, c *channel, w *window) {
 		Src: k.host, Dst: c.addr, DstPort: k.port, DstName: k.name, Key: k.host.String() + " " + c.service.String(),
 		Summary: summary(k, c, w), Checks: d.checks(c, w), Terms: s.Terms,
 		Against: append(against, lookAlikes(k, w)...), CouldNotCheck: couldNotCheck,
-		Techniques: techniques(k, c), Query: query(k, c, w),
+		Techniques: techniques(k, c), Query: question(k, c, w),
 	}
 	f.Certainty = detect.Certainty(score, f.Checks)
 	d.tellMember(k, c)
@@ -186,9 +187,9 @@ func (d *detector) addTiming(s *detect.Score, w *window) {
 	timing := periodic.LogOdds(w.timing.ZT)
 	sizes := periodic.LogOdds(w.evidence()) - timing
 	s.Add("timing", timing, "%d check-ins, typically %s apart, spread %s: evidence %.1f, even at 3", w.timing.N,
-		interval(w.timing.Median), percent(bestSpread(w)), w.timing.ZT)
+		interval(w.timing.Median), detect.Percent(bestSpread(w)), w.timing.ZT)
 	if w.zs != 0 {
-		s.Add("sizes", sizes, "sizes spread by %s: evidence %.1f, counted by a fifth", percent(w.spread), w.zs)
+		s.Add("sizes", sizes, "sizes spread by %s: evidence %.1f, counted by a fifth", detect.Percent(w.spread), w.zs)
 	}
 	if sum := timing + sizes; sum != detect.Clamp(sum, timingLeast, timingLimit) {
 		bounded := detect.Clamp(sum, timingLeast, timingLimit)
@@ -204,7 +205,7 @@ func (d *detector) addDead(s *detect.Score, k key, c *channel) (couldNotCheck []
 	case d.vantage.OneWay():
 		return []string{"answers: only one side of conversations is heard here"}
 	default:
-		s.Add("dead server", deadWeight, "%s of the connections got no answer, and no name leads there", percent(share))
+		s.Add("dead server", deadWeight, "%s of the connections got no answer, and no name leads there", detect.Percent(share))
 	}
 	return nil
 }
@@ -223,15 +224,15 @@ func (d *detector) checks(c *channel, w *window) []weir.Check {
 	span := w.last.Sub(w.first)
 	list := []weir.Check{
 		{ID: "regular", Label: "regular", Pass: spread < widest, Value: spread, Unit: "ratio", Op: "<", Threshold: widest,
-			Text: fmt.Sprintf("one every %s, spread %s; a sleep of %s with %s jitter would look so", interval(t.Median), percent(spread), interval(t.Q90), percent(1-t.Q10/t.Q90))},
+			Text: fmt.Sprintf("one every %s, spread %s; a sleep of %s with %s jitter would look so", interval(t.Median), detect.Percent(spread), interval(t.Q90), detect.Percent(1-t.Q10/t.Q90))},
 		{ID: "lasted", Label: "lasted", Pass: span >= lastedFrom, Value: span.Seconds(), Unit: "s", Op: ">=", Threshold: lastedFrom.Seconds(),
 			Text: "for " + clock(span)},
 		{ID: "enough", Label: "often enough", Pass: t.N >= enoughStarts, Value: float64(t.N), Unit: "check-ins", Op: ">=", Threshold: enoughStarts,
-			Text: thousands(t.N) + " check-ins"},
+			Text: detect.Thousands(t.N) + " check-ins"},
 	}
 	if w.zs != 0 {
 		list = append(list, weir.Check{ID: "sizes", Label: "always the same size", Pass: w.spread < sizesBelow, Value: w.spread, Unit: "ratio", Op: "<", Threshold: sizesBelow,
-			Text: fmt.Sprintf("typically %s up and %s down, spread %s", volume(uint64(w.medianUp)), volume(uint64(w.medianDown)), percent(w.spread))})
+			Text: fmt.Sprintf("typically %s up and %s down, spread %s", detect.Volume(w.medianUp), detect.Volume(w.medianDown), detect.Percent(w.spread))})
 	}
 	if users, active := d.context.Hosts(c.service); active > atMostRare {
 		list = append(list, weir.Check{ID: "rare", Label: "rare here", Pass: users <= atMostRare, Value: float64(users), Unit: "hosts", Op: "<=", Threshold: atMostRare,
@@ -256,7 +257,7 @@ func summary(k key, c *channel, w *window) string {
 		return questionSummary(k, w, latest)
 	}
 	return fmt.Sprintf("%v calls %s by a timer: %s%s connections in %s, one every %s (spread %s), %s up, %s down", k.host, hostPort(who, k.port),
-		latest, thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), percent(bestSpread(w)), volume(w.up), volume(w.down))
+		latest, detect.Thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), detect.Percent(bestSpread(w)), detect.Volume(w.up), detect.Volume(w.down))
 }
 
 // hostPort writes host and port as one, host alone if there is no port.
@@ -312,17 +313,17 @@ func techniques(k key, c *channel) []string {
 	return list
 }
 
-// query is the question that gives the numbers of the summary.
-func query(k key, c *channel, w *window) string {
+// question is the question that gives the numbers of the summary.
+func question(k key, c *channel, w *window) string {
 	if c.questions != nil {
 		return questionQuery(k, w)
 	}
 	to := fmt.Sprintf("dst.ip = %v and missing dst.host and proto = %v", k.addr, k.proto)
 	if k.proto == allNames {
-		to = "dst.domain = " + strconv.Quote(k.name)
+		to = "dst.domain = " + query.Quote(k.name)
 	} else if k.name != "" {
 		var fields []string
-		name := strconv.Quote(k.name)
+		name := query.Quote(k.name)
 		for _, f := range []struct {
 			in   nameField
 			name string
@@ -344,8 +345,6 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 func interval(s float64) string { return detect.Span(seconds(s)) }
 
-func percent(ratio float64) string { return fmt.Sprintf("%.0f %%", 100*ratio) }
-
 // clock writes a duration as "22 h 49 min".
 func clock(d time.Duration) string {
 	switch d = d.Round(time.Second); {
@@ -357,25 +356,4 @@ func clock(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
-}
-
-// thousands writes n as "1,371".
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// volume writes bytes as "839 kB".
-func volume(n uint64) string {
-	v := float64(n)
-	for _, unit := range []string{"B", "kB", "MB", "GB"} {
-		if v < 999.5 {
-			return fmt.Sprintf("%.3g %s", v, unit)
-		}
-		v /= 1000
-	}
-	return fmt.Sprintf("%.1f TB", v)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/query"
 )
 
 const (
@@ -158,14 +158,14 @@ func (d *detector) addQuestions(s *detect.Score, c *channel) (couldNotCheck []st
 
 func questionSummary(k key, w *window, latest string) string {
 	return fmt.Sprintf("%v asks for names below %s by a timer: %s%s questions in %s, one every %s (spread %s), %s up, %s down", k.host, k.name,
-		latest, thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), percent(bestSpread(w)), volume(w.up), volume(w.down))
+		latest, detect.Thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), detect.Percent(bestSpread(w)), detect.Volume(w.up), detect.Volume(w.down))
 }
 
 // questionQuery is the question to the store that shows them, those that a
 // cache could have answered included.
 func questionQuery(k key, w *window) string {
 	return fmt.Sprintf("from dns %s src.ip = %v and domain = %s | stats n = count(), p = period(ts), up = sum(bytes.up), down = sum(bytes.down)",
-		detect.Since(w.first, w.last), k.host, strconv.Quote(k.name))
+		detect.Since(w.first, w.last), k.host, query.Quote(k.name))
 }
 
 // withoutCertificates drops what cannot be missed: questions have none.

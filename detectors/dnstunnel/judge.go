@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/query"
 )
 
 const (
@@ -40,7 +41,7 @@ func (d *detector) judge(k key, s *state, resolver bool) {
 	against, couldNotCheck := d.context.Score(score, k.client, detect.Service{Name: k.domain, Port: dnsPort}, detect.Pattern{})
 	couldNotCheck = slices.DeleteFunc(couldNotCheck, func(s string) bool { return strings.HasPrefix(s, "certificate") })
 	if allow := d.allowed(k.domain, s); allow != "" {
-		score.Add("allow-list", allowed, "%s is asked for reputation, which takes up to %s", allow, volume(d.AllowBytes))
+		score.Add("allow-list", allowed, "%s is asked for reputation, which takes up to %s", allow, detect.Volume(d.AllowBytes))
 		against = append(against, score.Terms[len(score.Terms)-1].Text)
 	}
 	if !d.flows {
@@ -104,21 +105,21 @@ func (d *detector) addEvidence(score *detect.Score, s *state, t *pane, m *measur
 		which = "told by answers, which count half"
 	}
 	score.Add("information", detect.Clamp(perE*math.Log(m.info()/m.thresholds), infoMin, infoMax),
-		"%s %s in %s, even at %s", volume(m.info()), which, detect.Span(m.Over), volume(m.thresholds))
+		"%s %s in %s, even at %s", detect.Volume(m.info()), which, detect.Span(m.Over), detect.Volume(m.thresholds))
 	if m.length >= longNames {
 		score.Add("long names", 0.5, "the names have %.0f characters on average", m.length)
 	}
 	if odd := share(t.odd, t.asked); odd >= oddShare {
-		score.Add("odd types", 0.5, "%s of the questions are of types that clients seldom ask for: %s", percent(odd), t.typeList())
+		score.Add("odd types", 0.5, "%s of the questions are of types that clients seldom ask for: %s", detect.Percent(odd), t.typeList())
 	}
 	if m.once >= onceShare {
-		score.Add("asked once", 0.5, "%s of the names are asked for only once, as no cache would need to", percent(m.once))
+		score.Add("asked once", 0.5, "%s of the names are asked for only once, as no cache would need to", detect.Percent(m.once))
 	}
 	if d.flows && !s.contacted {
 		score.Add("no contact", 0.7, "nothing of the domain was contacted")
 	}
 	if empty := share(t.empty, t.answered); t.answered > 0 && empty >= emptyShare {
-		score.Add("no answers", 0.5, "%s of the answers are empty or deny the name", percent(empty))
+		score.Add("no answers", 0.5, "%s of the answers are empty or deny the name", detect.Percent(empty))
 	}
 }
 
@@ -150,17 +151,17 @@ func covers(entry, domain string, s *state) bool {
 func (d *detector) checks(s *state, t *pane, m *measure) []weir.Check {
 	list := []weir.Check{
 		{ID: "information", Label: "information", Pass: m.info() >= m.thresholds, Value: m.info(), Unit: "bytes", Op: ">=", Threshold: m.thresholds,
-			Text: fmt.Sprintf("%s told by names, %s by answers, in %s", volume(m.up), volume(m.down), detect.Span(m.Over))},
+			Text: fmt.Sprintf("%s told by names, %s by answers, in %s", detect.Volume(m.up), detect.Volume(m.down), detect.Span(m.Over))},
 		{ID: "names", Label: "many names", Pass: m.names >= enoughNames, Value: m.names, Unit: "names", Op: ">=", Threshold: enoughNames,
 			Text: fmt.Sprintf("%s different names", m.count())},
 		{ID: "length", Label: "long names", Pass: m.length >= longNames, Value: m.length, Unit: "characters", Op: ">=", Threshold: longNames,
 			Text: fmt.Sprintf("%.0f characters of %.1f bits on average", m.length, m.entropy)},
 		{ID: "once", Label: "asked once", Pass: m.once >= onceShare, Value: m.once, Unit: "ratio", Op: ">=", Threshold: onceShare,
-			Text: percent(m.once) + " of the names"},
+			Text: detect.Percent(m.once) + " of the names"},
 	}
 	odd := share(t.odd, t.asked)
 	list = append(list, weir.Check{ID: "types", Label: "odd types", Pass: odd >= oddShare, Value: odd, Unit: "ratio", Op: ">=", Threshold: oddShare,
-		Text: percent(odd) + " of the questions, among " + t.typeList()})
+		Text: detect.Percent(odd) + " of the questions, among " + t.typeList()})
 	if d.flows {
 		contacts := 0.0
 		if s.contacted {
@@ -174,7 +175,7 @@ func (d *detector) checks(s *state, t *pane, m *measure) []weir.Check {
 
 func summary(k key, t *pane, m *measure) string {
 	return fmt.Sprintf("%v told %s to names below %s and was told %s, in %s: %s different names of %.0f characters, such as %s; asked for as %s", k.client,
-		volume(m.up), k.domain, volume(m.down), detect.Span(max(m.Over, 0)), m.count(), m.length, m.examples(), t.typeList())
+		detect.Volume(m.up), k.domain, detect.Volume(m.down), detect.Span(max(m.Over, 0)), m.count(), m.length, m.examples(), t.typeList())
 }
 
 func (m *measure) count() string {
@@ -218,23 +219,10 @@ func lookAlikes(m *measure) (list []string) {
 	return list
 }
 
-// query is the question that gives the numbers of the summary.
+// question is the question that gives the numbers of the summary.
 func (d *detector) query(k key, s *state, m *measure) string {
 	return fmt.Sprintf("from dns %s src.ip = %v and domain = %s | stats n = count(), different = dcount(query), up = sum(bytes.up), down = sum(bytes.down)",
-		detect.Since(time.UnixMicro(m.first), time.UnixMicro(s.latest)), k.client, strconv.Quote(k.domain))
+		detect.Since(time.UnixMicro(m.first), time.UnixMicro(s.latest)), k.client, query.Quote(k.domain))
 }
 
 func share(n, of uint32) float64 { return float64(n) / float64(max(of, 1)) }
-
-func percent(ratio float64) string { return fmt.Sprintf("%.0f %%", 100*ratio) }
-
-// volume writes bytes as "839 kB".
-func volume(v float64) string {
-	for _, unit := range []string{"B", "kB", "MB"} {
-		if v < 999.5 {
-			return fmt.Sprintf("%.3g %s", v, unit)
-		}
-		v /= 1000
-	}
-	return fmt.Sprintf("%.3g GB", v)
-}

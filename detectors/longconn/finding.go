@@ -36,7 +36,7 @@ func summary(k key, e *evidence) string {
 	if e.connections > 1 {
 		what = fmt.Sprintf("%d connections to %s open for %s together, the longest for %s", e.connections, k.service, detect.Span(e.open), detect.Span(e.longest))
 	}
-	return fmt.Sprintf("%v %s %s; %d bytes up and %d down", k.host, kept, what, e.up, e.down)
+	return fmt.Sprintf("%v %s %s; %s up and %s down", k.host, kept, what, detect.Volume(float64(e.up)), detect.Volume(float64(e.down)))
 }
 
 func techniques(e *evidence) []string {
