@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/detect"
 )
 
 // Start is when made traffic begins.
@@ -81,4 +83,22 @@ func (tr *Traffic) Resolve(at time.Duration, src, name string, addrs ...string) 
 		SrcPort: 40000, DstPort: 53, Proto: weir.UDP, App: "dns", Query: name, Type: "A", Class: "IN", Code: "NOERROR",
 		Answers: slices.Clone(addrs),
 	})
+}
+
+// FlowDoesNotAllocate checks that a flow to what is known costs no memory.
+func FlowDoesNotAllocate(t *testing.T, d *detect.Detector) {
+	t.Helper()
+	h, err := d.Default.New(func(weir.Finding) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := weir.Flow{
+		Start: Start, End: Start.Add(time.Minute), Duration: time.Minute, Direction: weir.Outbound,
+		Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.9"), DstPort: 443, Proto: weir.TCP,
+		State: weir.StateSF, PacketsUp: 9, PacketsDown: 9, DataUp: 900, DataDown: 900,
+	}
+	h.Flow(&f)
+	if n := testing.AllocsPerRun(1000, func() { h.Flow(&f) }); n != 0 {
+		t.Errorf("%v allocations per flow, want 0", n)
+	}
 }

@@ -191,19 +191,4 @@ func BenchmarkFlow(b *testing.B) {
 	}
 }
 
-// TestFlowDoesNotAllocate checks that a flow to what is known costs no memory.
-func TestFlowDoesNotAllocate(t *testing.T) {
-	h, err := Detector.Default.New(func(weir.Finding) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := weir.Flow{
-		Start: detecttest.Start, End: detecttest.Start.Add(time.Minute), Duration: time.Minute, Direction: weir.Outbound,
-		Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.9"), DstPort: 443, Proto: weir.TCP,
-		State: weir.StateSF, PacketsUp: 9, PacketsDown: 9, DataUp: 900, DataDown: 900,
-	}
-	h.Flow(&f)
-	if n := testing.AllocsPerRun(1000, func() { h.Flow(&f) }); n != 0 {
-		t.Errorf("%v allocations per flow, want 0", n)
-	}
-}
+func TestFlowDoesNotAllocate(t *testing.T) { detecttest.FlowDoesNotAllocate(t, Detector) }
