@@ -29,6 +29,13 @@ type Flow struct {
 	Ongoing bool `weir:"ongoing" example:"false"`
 	// Sensor names the place where the traffic was seen.
 	Sensor string `weir:"sensor" example:"core-1"`
+	// Exporters are the addresses of the exporters that told of the
+	// conversation, the one whose counters are used first. A conversation told
+	// by several is one record.
+	Exporters []string `weir:"exporter" example:"192.0.2.1"`
+	// UID is how the source of the record calls the conversation: the uid of
+	// Zeek, the flow_id of Suricata.
+	UID string `weir:"uid,omitzero" example:"CHhAvVGS1DHFjwGM9"`
 
 	// Src is the address of the originator, which began the conversation.
 	Src netip.Addr `weir:"src.ip" example:"10.10.1.23"`
@@ -42,6 +49,12 @@ type Flow struct {
 	Proto Proto `weir:"proto,enum" example:"tcp"`
 	// ICMP holds type and code where Proto is icmp or icmp6.
 	ICMP *ICMP `weir:"icmp"`
+	// OriginGuessed says that which side began is a guess from the ports: no
+	// flag and no order told it.
+	OriginGuessed bool `weir:"origin.guessed" example:"false"`
+	// Half says that only one direction was told of and that whether Dst
+	// answered is therefore not known. An attempt seen to go unanswered is none.
+	Half bool `weir:"half" example:"false"`
 
 	// App is the application protocol: what the handshake shows or, with
 	// app.guessed, what usually runs on the port.
@@ -74,6 +87,13 @@ type Flow struct {
 	// FlagsDown is the union of the TCP flags sent by Dst.
 	FlagsDown TCPFlags `weir:"flags.down,omitzero" example:"SAPF"`
 
+	// Sampling is N where one packet in N was looked at; counters of bytes and
+	// packets are scaled by it. It is missing where every packet was.
+	Sampling uint32 `weir:"sampling,omitzero" example:"100"`
+	// SamplingUnknown says that the exporter samples, or is likely to, at a rate
+	// that it has not told: the counters are as exported.
+	SamplingUnknown bool `weir:"sampling.unknown" example:"false"`
+
 	// VLAN is the outermost VLAN identifier, if the packets carried one.
 	VLAN uint16 `weir:"vlan,omitzero" example:"12"`
 	// Tunnel names the encapsulation that the packets came in, outermost
@@ -87,6 +107,14 @@ type Flow struct {
 	DstHost string `weir:"dst.host,omitzero" example:"cdn-sync.example.net"`
 	// DstDomain is the registered domain of DstHost, by the Public Suffix List.
 	DstDomain string `weir:"dst.domain,omitzero" example:"example.net"`
+	// SrcUser is who was logged on at Src, as told by the exporter or log.
+	SrcUser string `weir:"src.user,omitzero" example:"j.doe"`
+	// DstUser is who was logged on at Dst.
+	DstUser string `weir:"dst.user,omitzero" example:"svc_backup"`
+	// SrcMAC is the link-layer address of Src, or of the router before it.
+	SrcMAC string `weir:"src.mac,omitzero" example:"02:00:5e:10:00:01"`
+	// DstMAC is the link-layer address of Dst, or of the router before it.
+	DstMAC string `weir:"dst.mac,omitzero" example:"02:00:5e:10:00:02"`
 	// SrcGroup is the configured network or group that Src belongs to.
 	SrcGroup string `weir:"src.group,omitzero" example:"workstations"`
 	// DstGroup is the configured network or group that Dst belongs to.
@@ -108,6 +136,54 @@ type Flow struct {
 	TLS *TLS `weir:"tls"`
 	// HTTP holds the first request of the conversation and its answer.
 	HTTP *HTTP `weir:"http"`
+	// NAT holds the addresses on the other side of a translation.
+	NAT *NAT `weir:"nat"`
+	// Export holds what only an exporter of flows knows.
+	Export *Export `weir:"export"`
+}
+
+// NAT is what a translating device told of a conversation: its addresses and
+// ports after the translation (IPFIX postNATSourceIPv4Address and so on).
+type NAT struct {
+	// Src is the address of the originator behind the translation.
+	Src netip.Addr `weir:"src.ip" example:"203.0.113.9"`
+	// SrcPort is its port there.
+	SrcPort uint16 `weir:"src.port,omitzero" example:"40122"`
+	// Dst is the address of the responder behind the translation.
+	Dst netip.Addr `weir:"dst.ip" example:"10.20.0.15"`
+	// DstPort is its port there.
+	DstPort uint16 `weir:"dst.port,omitzero" example:"8443"`
+	// Event is what happened to the translation (IPFIX natEvent), such as "create".
+	Event string `weir:"event,omitzero" example:"create"`
+}
+
+// Export is what a flow exporter tells of a conversation beside its counters:
+// the way through the device, and what the device did with it.
+type Export struct {
+	// InIf is the interface by which packets of Src came in (ifIndex).
+	InIf uint32 `weir:"in.if,omitzero" example:"3"`
+	// OutIf is the interface by which packets of Src went out (ifIndex).
+	OutIf uint32 `weir:"out.if,omitzero" example:"7"`
+	// Next is the router to which packets of Src were sent.
+	Next netip.Addr `weir:"next" example:"192.0.2.254"`
+	// TOS is the type of service octet of the first packet (DSCP and ECN).
+	TOS uint8 `weir:"tos,omitzero" example:"184"`
+	// Domain is the observation domain (IPFIX), source (NetFlow v9), engine
+	// (v5) or sub-agent (sFlow) that exported it.
+	Domain uint32 `weir:"domain,omitzero" example:"256"`
+	// Reason is why the exporter reported it: idle, active, end, forced or
+	// resources (IPFIX flowEndReason).
+	Reason string `weir:"reason,omitzero" example:"idle"`
+	// Action is what a firewall did (IPFIX firewallEvent): created, deleted,
+	// denied, alert or update.
+	Action string `weir:"action,omitzero" example:"denied"`
+	// ACL is the rule or policy that applied.
+	ACL string `weir:"acl,omitzero" example:"outside_access_in"`
+	// VRF is the routing instance.
+	VRF string `weir:"vrf,omitzero" example:"guest"`
+	// Extra are elements that no other field is for, as name=value, or
+	// enterprise.number=hexadecimal where the name is not known.
+	Extra []string `weir:"extra" example:"flowId=12"`
 }
 
 // ICMP is the type and code of the first message of an ICMP or ICMPv6 flow

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -35,10 +36,13 @@ func AppendJSON(dst []byte, r Record) []byte {
 	return append(dst, '}')
 }
 
+// stated are the lists of a finding.
+var stated = []string{"against", "could_not_check", "techniques"}
+
 // alwaysPresent says whether an empty column is written as an empty list:
 // the lists of a finding, where an empty one is a statement.
 func alwaysPresent(c *Column) bool {
-	return c.Type == JSON || c.List && c.Name != "answer" && c.Name != "ttl"
+	return c.Type == JSON || c.List && slices.Contains(stated, c.Name)
 }
 
 // AppendJSONValue appends v, a value as Record.Value returns it, as JSON.

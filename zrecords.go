@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
 // Tables are the tables of all records.
-var Tables = []*Table{FlowTable, DNSTransactionTable, OddityTable, FindingTable}
+var Tables = []*Table{FlowTable, DNSTransactionTable, HTTPTransactionTable, SSHSessionTable, SMBActionTable, RPCCallTable, KerberosMessageTable, NTLMLogonTable, RDPSessionTable, DHCPMessageTable, FileTable, OddityTable, FindingTable, ExporterTable}
 
 // FlowTable is the table "conn".
 var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversation between two endpoints: who, when, how much, and what their handshakes said. It is directed as the conversation was: Src began it. A conversation that outlasts the meter's active timeout is reported in several records, its slices. Their counters are those of the slice alone, so that sums over records never count anything twice; what was learned of the conversation (application, names, handshakes, state) stands in every slice from then on.", func() Record { return new(Flow) }, []Column{
@@ -20,6 +21,8 @@ var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversat
 	{Name: "slice", JSON: "slice", Type: Int, Doc: "Slice counts the records of the same conversation before this one: 0 for a conversation told in one record.", Unit: "", Example: "0", OmitZero: false, Computed: false, Slow: false},
 	{Name: "ongoing", JSON: "ongoing", Type: Bool, Doc: "Ongoing says that the conversation had not ended with this record.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
 	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "exporter", JSON: "exporter", Type: String, List: true, Doc: "Exporters are the addresses of the exporters that told of the conversation, the one whose counters are used first. A conversation told by several is one record.", Unit: "", Example: "192.0.2.1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the originator, which began the conversation.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
 	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the responder.", Unit: "", Example: "203.0.113.77", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port at Src, 0 if the protocol has none.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
@@ -27,6 +30,8 @@ var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversat
 	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: false, Computed: false, Slow: false},
 	{Name: "icmp.type", JSON: "icmp.type", Type: Int, Doc: "Type is the ICMP type.", Unit: "", Example: "8", OmitZero: false, Computed: false, Slow: false},
 	{Name: "icmp.code", JSON: "icmp.code", Type: Int, Doc: "Code is the ICMP code.", Unit: "", Example: "0", OmitZero: false, Computed: false, Slow: false},
+	{Name: "origin.guessed", JSON: "origin.guessed", Type: Bool, Doc: "OriginGuessed says that which side began is a guess from the ports: no flag and no order told it.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
+	{Name: "half", JSON: "half", Type: Bool, Doc: "Half says that only one direction was told of and that whether Dst answered is therefore not known. An attempt seen to go unanswered is none.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
 	{Name: "app", JSON: "app", Type: String, Doc: "App is the application protocol: what the handshake shows or, with app.guessed, what usually runs on the port.", Unit: "", Example: "tls", OmitZero: true, Computed: false, Slow: false},
 	{Name: "app.guessed", JSON: "app.guessed", Type: Bool, Doc: "AppGuessed says that App is a guess from the port alone.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
 	{Name: "state", JSON: "state", Type: String, Enum: stateNames, Doc: "State is the state of the connection in Zeek's terms (conn_state).", Unit: "", Example: "SF", OmitZero: true, Computed: false, Slow: false},
@@ -40,11 +45,17 @@ var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversat
 	{Name: "data.down", JSON: "data.down", Type: Int, Doc: "DataDown counts octets of transport payload sent by Dst, retransmissions included.", Unit: "bytes", Example: "39120", OmitZero: false, Computed: false, Slow: false},
 	{Name: "flags.up", JSON: "flags.up", Type: String, Doc: "FlagsUp is the union of the TCP flags sent by Src.", Unit: "", Example: "SAPF", OmitZero: true, Computed: false, Slow: false},
 	{Name: "flags.down", JSON: "flags.down", Type: String, Doc: "FlagsDown is the union of the TCP flags sent by Dst.", Unit: "", Example: "SAPF", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sampling", JSON: "sampling", Type: Int, Doc: "Sampling is N where one packet in N was looked at; counters of bytes and packets are scaled by it. It is missing where every packet was.", Unit: "", Example: "100", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sampling.unknown", JSON: "sampling.unknown", Type: Bool, Doc: "SamplingUnknown says that the exporter samples, or is likely to, at a rate that it has not told: the counters are as exported.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
 	{Name: "vlan", JSON: "vlan", Type: Int, Doc: "VLAN is the outermost VLAN identifier, if the packets carried one.", Unit: "", Example: "12", OmitZero: true, Computed: false, Slow: false},
 	{Name: "tunnel", JSON: "tunnel", Type: String, Doc: "Tunnel names the encapsulation that the packets came in, outermost first, such as \"gre\" or \"vxlan\".", Unit: "", Example: "vxlan", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.host", JSON: "src.host", Type: String, Doc: "SrcHost is a name of Src, lower case.", Unit: "", Example: "ws-0023", OmitZero: true, Computed: false, Slow: false},
 	{Name: "dst.host", JSON: "dst.host", Type: String, Doc: "DstHost is the name by which Src knew Dst: of a look-up before it, else of the handshake (SNI, Host).", Unit: "", Example: "cdn-sync.example.net", OmitZero: true, Computed: false, Slow: false},
 	{Name: "dst.domain", JSON: "dst.domain", Type: String, Doc: "DstDomain is the registered domain of DstHost, by the Public Suffix List.", Unit: "", Example: "example.net", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.user", JSON: "src.user", Type: String, Doc: "SrcUser is who was logged on at Src, as told by the exporter or log.", Unit: "", Example: "j.doe", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.user", JSON: "dst.user", Type: String, Doc: "DstUser is who was logged on at Dst.", Unit: "", Example: "svc_backup", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.mac", JSON: "src.mac", Type: String, Doc: "SrcMAC is the link-layer address of Src, or of the router before it.", Unit: "", Example: "02:00:5e:10:00:01", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.mac", JSON: "dst.mac", Type: String, Doc: "DstMAC is the link-layer address of Dst, or of the router before it.", Unit: "", Example: "02:00:5e:10:00:02", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
 	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "internet", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.asn", JSON: "src.asn", Type: Int, Doc: "SrcASN is the autonomous system that announces Src.", Unit: "", Example: "64510", OmitZero: true, Computed: false, Slow: false},
@@ -71,6 +82,21 @@ var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversat
 	{Name: "http.uri", JSON: "http.uri", Type: String, Doc: "URI is the request target, with the values in its query masked.", Unit: "", Example: "/gate.php", OmitZero: true, Computed: false, Slow: false},
 	{Name: "http.ua", JSON: "http.ua", Type: String, Doc: "UserAgent is what the client calls itself.", Unit: "", Example: "Mozilla/5.0", OmitZero: true, Computed: false, Slow: false},
 	{Name: "http.status", JSON: "http.status", Type: Int, Doc: "Status is the status code of the answer.", Unit: "", Example: "200", OmitZero: true, Computed: false, Slow: false},
+	{Name: "nat.src.ip", JSON: "nat.src.ip", Type: Addr, Doc: "Src is the address of the originator behind the translation.", Unit: "", Example: "203.0.113.9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "nat.src.port", JSON: "nat.src.port", Type: Int, Doc: "SrcPort is its port there.", Unit: "", Example: "40122", OmitZero: true, Computed: false, Slow: false},
+	{Name: "nat.dst.ip", JSON: "nat.dst.ip", Type: Addr, Doc: "Dst is the address of the responder behind the translation.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "nat.dst.port", JSON: "nat.dst.port", Type: Int, Doc: "DstPort is its port there.", Unit: "", Example: "8443", OmitZero: true, Computed: false, Slow: false},
+	{Name: "nat.event", JSON: "nat.event", Type: String, Doc: "Event is what happened to the translation (IPFIX natEvent), such as \"create\".", Unit: "", Example: "create", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.in.if", JSON: "export.in.if", Type: Int, Doc: "InIf is the interface by which packets of Src came in (ifIndex).", Unit: "", Example: "3", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.out.if", JSON: "export.out.if", Type: Int, Doc: "OutIf is the interface by which packets of Src went out (ifIndex).", Unit: "", Example: "7", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.next", JSON: "export.next", Type: Addr, Doc: "Next is the router to which packets of Src were sent.", Unit: "", Example: "192.0.2.254", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.tos", JSON: "export.tos", Type: Int, Doc: "TOS is the type of service octet of the first packet (DSCP and ECN).", Unit: "", Example: "184", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.domain", JSON: "export.domain", Type: Int, Doc: "Domain is the observation domain (IPFIX), source (NetFlow v9), engine (v5) or sub-agent (sFlow) that exported it.", Unit: "", Example: "256", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.reason", JSON: "export.reason", Type: String, Doc: "Reason is why the exporter reported it: idle, active, end, forced or resources (IPFIX flowEndReason).", Unit: "", Example: "idle", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.action", JSON: "export.action", Type: String, Doc: "Action is what a firewall did (IPFIX firewallEvent): created, deleted, denied, alert or update.", Unit: "", Example: "denied", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.acl", JSON: "export.acl", Type: String, Doc: "ACL is the rule or policy that applied.", Unit: "", Example: "outside_access_in", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.vrf", JSON: "export.vrf", Type: String, Doc: "VRF is the routing instance.", Unit: "", Example: "guest", OmitZero: true, Computed: false, Slow: false},
+	{Name: "export.extra", JSON: "export.extra", Type: String, List: true, Doc: "Extra are elements that no other field is for, as name=value, or enterprise.number=hexadecimal where the name is not known.", Unit: "", Example: "flowId=12", OmitZero: true, Computed: false, Slow: false},
 	{Name: "bytes", JSON: "bytes", Type: Int, Doc: "Bytes counts octets in both directions, IP headers included.", Unit: "bytes", Example: "42780", OmitZero: false, Computed: true, Slow: false},
 	{Name: "pkts", JSON: "pkts", Type: Int, Doc: "Packets counts packets in both directions.", Unit: "packets", Example: "46", OmitZero: false, Computed: true, Slow: false},
 	{Name: "cid", JSON: "cid", Type: String, Doc: "CID is the Community ID of the conversation, version 1, seed 0.", Unit: "", Example: "1:hO+sN4H+MG5MY/8hIrXPqc4ZQz0=", OmitZero: false, Computed: true, Slow: true},
@@ -84,6 +110,8 @@ const (
 	FlowColSlice
 	FlowColOngoing
 	FlowColSensor
+	FlowColExporter
+	FlowColUid
 	FlowColSrcIp
 	FlowColDstIp
 	FlowColSrcPort
@@ -91,6 +119,8 @@ const (
 	FlowColProto
 	FlowColIcmpType
 	FlowColIcmpCode
+	FlowColOriginGuessed
+	FlowColHalf
 	FlowColApp
 	FlowColAppGuessed
 	FlowColState
@@ -104,11 +134,17 @@ const (
 	FlowColDataDown
 	FlowColFlagsUp
 	FlowColFlagsDown
+	FlowColSampling
+	FlowColSamplingUnknown
 	FlowColVlan
 	FlowColTunnel
 	FlowColSrcHost
 	FlowColDstHost
 	FlowColDstDomain
+	FlowColSrcUser
+	FlowColDstUser
+	FlowColSrcMac
+	FlowColDstMac
 	FlowColSrcGroup
 	FlowColDstGroup
 	FlowColSrcAsn
@@ -135,6 +171,21 @@ const (
 	FlowColHttpUri
 	FlowColHttpUa
 	FlowColHttpStatus
+	FlowColNatSrcIp
+	FlowColNatSrcPort
+	FlowColNatDstIp
+	FlowColNatDstPort
+	FlowColNatEvent
+	FlowColExportInIf
+	FlowColExportOutIf
+	FlowColExportNext
+	FlowColExportTos
+	FlowColExportDomain
+	FlowColExportReason
+	FlowColExportAction
+	FlowColExportAcl
+	FlowColExportVrf
+	FlowColExportExtra
 	FlowColBytes
 	FlowColPkts
 	FlowColCid
@@ -164,6 +215,16 @@ func (r *Flow) Value(i int) any {
 		return r.Ongoing
 	case FlowColSensor:
 		return r.Sensor
+	case FlowColExporter:
+		if len(r.Exporters) == 0 {
+			return nil
+		}
+		return anyStrings(r.Exporters)
+	case FlowColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
 	case FlowColSrcIp:
 		if !r.Src.IsValid() {
 			return nil
@@ -190,6 +251,10 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return int64(r.ICMP.Code)
+	case FlowColOriginGuessed:
+		return r.OriginGuessed
+	case FlowColHalf:
+		return r.Half
 	case FlowColApp:
 		if r.App == "" {
 			return nil
@@ -234,6 +299,13 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return r.FlagsDown.String()
+	case FlowColSampling:
+		if r.Sampling == 0 {
+			return nil
+		}
+		return int64(r.Sampling)
+	case FlowColSamplingUnknown:
+		return r.SamplingUnknown
 	case FlowColVlan:
 		if r.VLAN == 0 {
 			return nil
@@ -259,6 +331,26 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return r.DstDomain
+	case FlowColSrcUser:
+		if r.SrcUser == "" {
+			return nil
+		}
+		return r.SrcUser
+	case FlowColDstUser:
+		if r.DstUser == "" {
+			return nil
+		}
+		return r.DstUser
+	case FlowColSrcMac:
+		if r.SrcMAC == "" {
+			return nil
+		}
+		return r.SrcMAC
+	case FlowColDstMac:
+		if r.DstMAC == "" {
+			return nil
+		}
+		return r.DstMAC
 	case FlowColSrcGroup:
 		if r.SrcGroup == "" {
 			return nil
@@ -389,6 +481,81 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return int64(r.HTTP.Status)
+	case FlowColNatSrcIp:
+		if r.NAT == nil || !r.NAT.Src.IsValid() {
+			return nil
+		}
+		return r.NAT.Src
+	case FlowColNatSrcPort:
+		if r.NAT == nil || r.NAT.SrcPort == 0 {
+			return nil
+		}
+		return int64(r.NAT.SrcPort)
+	case FlowColNatDstIp:
+		if r.NAT == nil || !r.NAT.Dst.IsValid() {
+			return nil
+		}
+		return r.NAT.Dst
+	case FlowColNatDstPort:
+		if r.NAT == nil || r.NAT.DstPort == 0 {
+			return nil
+		}
+		return int64(r.NAT.DstPort)
+	case FlowColNatEvent:
+		if r.NAT == nil || r.NAT.Event == "" {
+			return nil
+		}
+		return r.NAT.Event
+	case FlowColExportInIf:
+		if r.Export == nil || r.Export.InIf == 0 {
+			return nil
+		}
+		return int64(r.Export.InIf)
+	case FlowColExportOutIf:
+		if r.Export == nil || r.Export.OutIf == 0 {
+			return nil
+		}
+		return int64(r.Export.OutIf)
+	case FlowColExportNext:
+		if r.Export == nil || !r.Export.Next.IsValid() {
+			return nil
+		}
+		return r.Export.Next
+	case FlowColExportTos:
+		if r.Export == nil || r.Export.TOS == 0 {
+			return nil
+		}
+		return int64(r.Export.TOS)
+	case FlowColExportDomain:
+		if r.Export == nil || r.Export.Domain == 0 {
+			return nil
+		}
+		return int64(r.Export.Domain)
+	case FlowColExportReason:
+		if r.Export == nil || r.Export.Reason == "" {
+			return nil
+		}
+		return r.Export.Reason
+	case FlowColExportAction:
+		if r.Export == nil || r.Export.Action == "" {
+			return nil
+		}
+		return r.Export.Action
+	case FlowColExportAcl:
+		if r.Export == nil || r.Export.ACL == "" {
+			return nil
+		}
+		return r.Export.ACL
+	case FlowColExportVrf:
+		if r.Export == nil || r.Export.VRF == "" {
+			return nil
+		}
+		return r.Export.VRF
+	case FlowColExportExtra:
+		if r.Export == nil || len(r.Export.Extra) == 0 {
+			return nil
+		}
+		return anyStrings(r.Export.Extra)
 	case FlowColBytes:
 		return toInt(r.Bytes())
 	case FlowColPkts:
@@ -433,6 +600,16 @@ func (r *Flow) Set(i int, v any) error {
 		if v0, ok = v.(string); ok {
 			r.Sensor = v0
 		}
+	case FlowColExporter:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Exporters, ok = toStrings(v0)
+		}
+	case FlowColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
 	case FlowColSrcIp:
 		var v0 netip.Addr
 		if v0, ok = v.(netip.Addr); ok {
@@ -473,6 +650,16 @@ func (r *Flow) Set(i int, v any) error {
 				r.ICMP = new(ICMP)
 			}
 			ok = toUint(&r.ICMP.Code, v0)
+		}
+	case FlowColOriginGuessed:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.OriginGuessed = v0
+		}
+	case FlowColHalf:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.Half = v0
 		}
 	case FlowColApp:
 		var v0 string
@@ -539,6 +726,16 @@ func (r *Flow) Set(i int, v any) error {
 		if v0, ok = v.(string); ok {
 			return r.FlagsDown.UnmarshalText([]byte(v0))
 		}
+	case FlowColSampling:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Sampling, v0)
+		}
+	case FlowColSamplingUnknown:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.SamplingUnknown = v0
+		}
 	case FlowColVlan:
 		var v0 int64
 		if v0, ok = v.(int64); ok {
@@ -563,6 +760,26 @@ func (r *Flow) Set(i int, v any) error {
 		var v0 string
 		if v0, ok = v.(string); ok {
 			r.DstDomain = v0
+		}
+	case FlowColSrcUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcUser = v0
+		}
+	case FlowColDstUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstUser = v0
+		}
+	case FlowColSrcMac:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcMAC = v0
+		}
+	case FlowColDstMac:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstMAC = v0
 		}
 	case FlowColSrcGroup:
 		var v0 string
@@ -747,6 +964,126 @@ func (r *Flow) Set(i int, v any) error {
 				r.HTTP = new(HTTP)
 			}
 			ok = toUint(&r.HTTP.Status, v0)
+		}
+	case FlowColNatSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			if r.NAT == nil {
+				r.NAT = new(NAT)
+			}
+			r.NAT.Src = v0
+		}
+	case FlowColNatSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.NAT == nil {
+				r.NAT = new(NAT)
+			}
+			ok = toUint(&r.NAT.SrcPort, v0)
+		}
+	case FlowColNatDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			if r.NAT == nil {
+				r.NAT = new(NAT)
+			}
+			r.NAT.Dst = v0
+		}
+	case FlowColNatDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.NAT == nil {
+				r.NAT = new(NAT)
+			}
+			ok = toUint(&r.NAT.DstPort, v0)
+		}
+	case FlowColNatEvent:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.NAT == nil {
+				r.NAT = new(NAT)
+			}
+			r.NAT.Event = v0
+		}
+	case FlowColExportInIf:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			ok = toUint(&r.Export.InIf, v0)
+		}
+	case FlowColExportOutIf:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			ok = toUint(&r.Export.OutIf, v0)
+		}
+	case FlowColExportNext:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			r.Export.Next = v0
+		}
+	case FlowColExportTos:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			ok = toUint(&r.Export.TOS, v0)
+		}
+	case FlowColExportDomain:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			ok = toUint(&r.Export.Domain, v0)
+		}
+	case FlowColExportReason:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			r.Export.Reason = v0
+		}
+	case FlowColExportAction:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			r.Export.Action = v0
+		}
+	case FlowColExportAcl:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			r.Export.ACL = v0
+		}
+	case FlowColExportVrf:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			r.Export.VRF = v0
+		}
+	case FlowColExportExtra:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			if r.Export == nil {
+				r.Export = new(Export)
+			}
+			r.Export.Extra, ok = toStrings(v0)
 		}
 	default:
 		return fmt.Errorf("column %d cannot be set", i)
@@ -1058,6 +1395,2394 @@ func (r *DNSTransaction) Set(i int, v any) error {
 		var v0 int64
 		if v0, ok = v.(int64); ok {
 			ok = toUint(&r.BytesDown, v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// HTTPTransactionTable is the table "http".
+var HTTPTransactionTable = newTable("http", "An HTTPTransaction is one HTTP request and its answer (RFC 9110). Nothing of a body is kept.", func() Record { return new(HTTPTransaction) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "method", JSON: "method", Type: String, Doc: "Method is the request method.", Unit: "", Example: "POST", OmitZero: true, Computed: false, Slow: false},
+	{Name: "host", JSON: "host", Type: String, Doc: "Host is the host asked for, lower case, without port.", Unit: "", Example: "portal.example.com", OmitZero: true, Computed: false, Slow: false},
+	{Name: "uri", JSON: "uri", Type: String, Doc: "URI is the request target, with the values in its query masked.", Unit: "", Example: "/gate.php", OmitZero: true, Computed: false, Slow: false},
+	{Name: "referrer", JSON: "referrer", Type: String, Doc: "Referrer is the page that led here.", Unit: "", Example: "http://portal.example.com/", OmitZero: true, Computed: false, Slow: false},
+	{Name: "ua", JSON: "ua", Type: String, Doc: "UserAgent is what the client calls itself.", Unit: "", Example: "Mozilla/5.0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "version", JSON: "version", Type: String, Doc: "Version is the version of HTTP.", Unit: "", Example: "1.1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "status", JSON: "status", Type: Int, Doc: "Status is the status code of the answer.", Unit: "", Example: "200", OmitZero: true, Computed: false, Slow: false},
+	{Name: "body.up", JSON: "body.up", Type: Int, Doc: "BodyUp counts octets of the request's body.", Unit: "bytes", Example: "312", OmitZero: false, Computed: false, Slow: false},
+	{Name: "body.down", JSON: "body.down", Type: Int, Doc: "BodyDown counts octets of the answer's body.", Unit: "bytes", Example: "1024", OmitZero: false, Computed: false, Slow: false},
+	{Name: "type.up", JSON: "type.up", Type: String, Doc: "TypeUp is the media type of the request's body.", Unit: "", Example: "application/json", OmitZero: true, Computed: false, Slow: false},
+	{Name: "type.down", JSON: "type.down", Type: String, Doc: "TypeDown is the media type of the answer's body.", Unit: "", Example: "text/html", OmitZero: true, Computed: false, Slow: false},
+	{Name: "user", JSON: "user", Type: String, Doc: "User is the name given in basic or digest authentication; never the password.", Unit: "", Example: "admin", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "http".
+const (
+	HTTPTransactionColTs = iota
+	HTTPTransactionColSensor
+	HTTPTransactionColUid
+	HTTPTransactionColSrcIp
+	HTTPTransactionColDstIp
+	HTTPTransactionColSrcPort
+	HTTPTransactionColDstPort
+	HTTPTransactionColProto
+	HTTPTransactionColDir
+	HTTPTransactionColSrcGroup
+	HTTPTransactionColDstGroup
+	HTTPTransactionColMethod
+	HTTPTransactionColHost
+	HTTPTransactionColUri
+	HTTPTransactionColReferrer
+	HTTPTransactionColUa
+	HTTPTransactionColVersion
+	HTTPTransactionColStatus
+	HTTPTransactionColBodyUp
+	HTTPTransactionColBodyDown
+	HTTPTransactionColTypeUp
+	HTTPTransactionColTypeDown
+	HTTPTransactionColUser
+)
+
+// Table implements [Record].
+func (r *HTTPTransaction) Table() *Table { return HTTPTransactionTable }
+
+// Value implements [Record].
+func (r *HTTPTransaction) Value(i int) any {
+	switch i {
+	case HTTPTransactionColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case HTTPTransactionColSensor:
+		return r.Sensor
+	case HTTPTransactionColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case HTTPTransactionColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case HTTPTransactionColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case HTTPTransactionColSrcPort:
+		return int64(r.SrcPort)
+	case HTTPTransactionColDstPort:
+		return int64(r.DstPort)
+	case HTTPTransactionColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case HTTPTransactionColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case HTTPTransactionColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case HTTPTransactionColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case HTTPTransactionColMethod:
+		if r.Method == "" {
+			return nil
+		}
+		return r.Method
+	case HTTPTransactionColHost:
+		if r.Host == "" {
+			return nil
+		}
+		return r.Host
+	case HTTPTransactionColUri:
+		if r.URI == "" {
+			return nil
+		}
+		return r.URI
+	case HTTPTransactionColReferrer:
+		if r.Referrer == "" {
+			return nil
+		}
+		return r.Referrer
+	case HTTPTransactionColUa:
+		if r.UserAgent == "" {
+			return nil
+		}
+		return r.UserAgent
+	case HTTPTransactionColVersion:
+		if r.Version == "" {
+			return nil
+		}
+		return r.Version
+	case HTTPTransactionColStatus:
+		if r.Status == 0 {
+			return nil
+		}
+		return int64(r.Status)
+	case HTTPTransactionColBodyUp:
+		return toInt(r.BodyUp)
+	case HTTPTransactionColBodyDown:
+		return toInt(r.BodyDown)
+	case HTTPTransactionColTypeUp:
+		if r.TypeUp == "" {
+			return nil
+		}
+		return r.TypeUp
+	case HTTPTransactionColTypeDown:
+		if r.TypeDown == "" {
+			return nil
+		}
+		return r.TypeDown
+	case HTTPTransactionColUser:
+		if r.User == "" {
+			return nil
+		}
+		return r.User
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *HTTPTransaction) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case HTTPTransactionColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case HTTPTransactionColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case HTTPTransactionColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case HTTPTransactionColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case HTTPTransactionColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case HTTPTransactionColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case HTTPTransactionColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case HTTPTransactionColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case HTTPTransactionColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case HTTPTransactionColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case HTTPTransactionColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case HTTPTransactionColMethod:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Method = v0
+		}
+	case HTTPTransactionColHost:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Host = v0
+		}
+	case HTTPTransactionColUri:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.URI = v0
+		}
+	case HTTPTransactionColReferrer:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Referrer = v0
+		}
+	case HTTPTransactionColUa:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UserAgent = v0
+		}
+	case HTTPTransactionColVersion:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Version = v0
+		}
+	case HTTPTransactionColStatus:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Status, v0)
+		}
+	case HTTPTransactionColBodyUp:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.BodyUp, v0)
+		}
+	case HTTPTransactionColBodyDown:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.BodyDown, v0)
+		}
+	case HTTPTransactionColTypeUp:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.TypeUp = v0
+		}
+	case HTTPTransactionColTypeDown:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.TypeDown = v0
+		}
+	case HTTPTransactionColUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.User = v0
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// SSHSessionTable is the table "ssh".
+var SSHSessionTable = newTable("ssh", "An SSHSession is what both sides of an SSH connection say before encryption begins (RFC 4253), and how the logon seems to have ended.", func() Record { return new(SSHSession) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "version", JSON: "version", Type: Int, Doc: "Version is the version of the protocol: 1 or 2.", Unit: "", Example: "2", OmitZero: true, Computed: false, Slow: false},
+	{Name: "client", JSON: "client", Type: String, Doc: "Client is the identification of the client's software.", Unit: "", Example: "SSH-2.0-OpenSSH_9.2p1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "server", JSON: "server", Type: String, Doc: "Server is the identification of the server's software.", Unit: "", Example: "SSH-2.0-OpenSSH_9.2p1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "hassh", JSON: "hassh", Type: String, Doc: "HASSH is the fingerprint of the client's key exchange.", Unit: "", Example: "ec7378c1a92f5a8dde7e8b7a1ddf33d1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "hassh.server", JSON: "hassh.server", Type: String, Doc: "HASSHServer is the fingerprint of the server's key exchange.", Unit: "", Example: "d43d91bc39d5aaed819ad9f6b57b7348", OmitZero: true, Computed: false, Slow: false},
+	{Name: "auth", JSON: "auth", Type: String, Doc: "Auth says how the logon seems to have ended: success, failure, or missing.", Unit: "", Example: "success", OmitZero: true, Computed: false, Slow: false},
+	{Name: "attempts", JSON: "attempts", Type: Int, Doc: "Attempts counts attempts to log on.", Unit: "", Example: "3", OmitZero: true, Computed: false, Slow: false},
+	{Name: "cipher", JSON: "cipher", Type: String, Doc: "Cipher is the encryption agreed.", Unit: "", Example: "aes256-gcm@openssh.com", OmitZero: true, Computed: false, Slow: false},
+	{Name: "kex", JSON: "kex", Type: String, Doc: "KeyExchange is the key exchange agreed.", Unit: "", Example: "curve25519-sha256", OmitZero: true, Computed: false, Slow: false},
+	{Name: "hostkey.type", JSON: "hostkey.type", Type: String, Doc: "HostKeyType is the algorithm of the server's host key.", Unit: "", Example: "ssh-ed25519", OmitZero: true, Computed: false, Slow: false},
+	{Name: "hostkey", JSON: "hostkey", Type: String, Doc: "HostKey is the fingerprint of the server's host key.", Unit: "", Example: "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "ssh".
+const (
+	SSHSessionColTs = iota
+	SSHSessionColSensor
+	SSHSessionColUid
+	SSHSessionColSrcIp
+	SSHSessionColDstIp
+	SSHSessionColSrcPort
+	SSHSessionColDstPort
+	SSHSessionColProto
+	SSHSessionColDir
+	SSHSessionColSrcGroup
+	SSHSessionColDstGroup
+	SSHSessionColVersion
+	SSHSessionColClient
+	SSHSessionColServer
+	SSHSessionColHassh
+	SSHSessionColHasshServer
+	SSHSessionColAuth
+	SSHSessionColAttempts
+	SSHSessionColCipher
+	SSHSessionColKex
+	SSHSessionColHostkeyType
+	SSHSessionColHostkey
+)
+
+// Table implements [Record].
+func (r *SSHSession) Table() *Table { return SSHSessionTable }
+
+// Value implements [Record].
+func (r *SSHSession) Value(i int) any {
+	switch i {
+	case SSHSessionColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case SSHSessionColSensor:
+		return r.Sensor
+	case SSHSessionColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case SSHSessionColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case SSHSessionColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case SSHSessionColSrcPort:
+		return int64(r.SrcPort)
+	case SSHSessionColDstPort:
+		return int64(r.DstPort)
+	case SSHSessionColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case SSHSessionColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case SSHSessionColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case SSHSessionColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case SSHSessionColVersion:
+		if r.Version == 0 {
+			return nil
+		}
+		return int64(r.Version)
+	case SSHSessionColClient:
+		if r.Client == "" {
+			return nil
+		}
+		return r.Client
+	case SSHSessionColServer:
+		if r.Server == "" {
+			return nil
+		}
+		return r.Server
+	case SSHSessionColHassh:
+		if r.HASSH == "" {
+			return nil
+		}
+		return r.HASSH
+	case SSHSessionColHasshServer:
+		if r.HASSHServer == "" {
+			return nil
+		}
+		return r.HASSHServer
+	case SSHSessionColAuth:
+		if r.Auth == "" {
+			return nil
+		}
+		return r.Auth
+	case SSHSessionColAttempts:
+		if r.Attempts == 0 {
+			return nil
+		}
+		return int64(r.Attempts)
+	case SSHSessionColCipher:
+		if r.Cipher == "" {
+			return nil
+		}
+		return r.Cipher
+	case SSHSessionColKex:
+		if r.KeyExchange == "" {
+			return nil
+		}
+		return r.KeyExchange
+	case SSHSessionColHostkeyType:
+		if r.HostKeyType == "" {
+			return nil
+		}
+		return r.HostKeyType
+	case SSHSessionColHostkey:
+		if r.HostKey == "" {
+			return nil
+		}
+		return r.HostKey
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *SSHSession) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case SSHSessionColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case SSHSessionColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case SSHSessionColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case SSHSessionColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case SSHSessionColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case SSHSessionColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case SSHSessionColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case SSHSessionColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case SSHSessionColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case SSHSessionColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case SSHSessionColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case SSHSessionColVersion:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Version, v0)
+		}
+	case SSHSessionColClient:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Client = v0
+		}
+	case SSHSessionColServer:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Server = v0
+		}
+	case SSHSessionColHassh:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.HASSH = v0
+		}
+	case SSHSessionColHasshServer:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.HASSHServer = v0
+		}
+	case SSHSessionColAuth:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Auth = v0
+		}
+	case SSHSessionColAttempts:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Attempts, v0)
+		}
+	case SSHSessionColCipher:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Cipher = v0
+		}
+	case SSHSessionColKex:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.KeyExchange = v0
+		}
+	case SSHSessionColHostkeyType:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.HostKeyType = v0
+		}
+	case SSHSessionColHostkey:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.HostKey = v0
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// SMBActionTable is the table "smb".
+var SMBActionTable = newTable("smb", "An SMBAction is one thing done by SMB: a share connected to, a file or pipe opened, read, written, renamed or deleted (MS-SMB, MS-SMB2).", func() Record { return new(SMBAction) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "version", JSON: "version", Type: String, Doc: "Version is the dialect, such as \"3.1.1\".", Unit: "", Example: "3.1.1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "action", JSON: "action", Type: String, Doc: "Action is what was done: connect, open, close, read, write, rename, delete, print, or the name of another command in lower case.", Unit: "", Example: "write", OmitZero: true, Computed: false, Slow: false},
+	{Name: "share", JSON: "share", Type: String, Doc: "Share is the share or the path of its tree.", Unit: "", Example: "\\\\10.20.0.15\\ADMIN$", OmitZero: true, Computed: false, Slow: false},
+	{Name: "share.type", JSON: "share.type", Type: String, Doc: "ShareType is disk, pipe or print.", Unit: "", Example: "disk", OmitZero: true, Computed: false, Slow: false},
+	{Name: "service", JSON: "service", Type: String, Doc: "Service is the service that the tree stands for, as told by the server.", Unit: "", Example: "IPC", OmitZero: true, Computed: false, Slow: false},
+	{Name: "file", JSON: "file", Type: String, Doc: "File is the name of the file or pipe, below the share.", Unit: "", Example: "system32\\psexesvc.exe", OmitZero: true, Computed: false, Slow: false},
+	{Name: "renamed", JSON: "renamed", Type: String, Doc: "Renamed is the file's name before it was renamed.", Unit: "", Example: "old.txt", OmitZero: true, Computed: false, Slow: false},
+	{Name: "size", JSON: "size", Type: Int, Doc: "Size is the size of the file.", Unit: "bytes", Example: "383872", OmitZero: true, Computed: false, Slow: false},
+	{Name: "status", JSON: "status", Type: String, Doc: "Status is the status of the answer, such as \"ACCESS_DENIED\".", Unit: "", Example: "SUCCESS", OmitZero: true, Computed: false, Slow: false},
+	{Name: "user", JSON: "user", Type: String, Doc: "User is who is logged on to the session.", Unit: "", Example: "CORP\\j.doe", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "smb".
+const (
+	SMBActionColTs = iota
+	SMBActionColSensor
+	SMBActionColUid
+	SMBActionColSrcIp
+	SMBActionColDstIp
+	SMBActionColSrcPort
+	SMBActionColDstPort
+	SMBActionColProto
+	SMBActionColDir
+	SMBActionColSrcGroup
+	SMBActionColDstGroup
+	SMBActionColVersion
+	SMBActionColAction
+	SMBActionColShare
+	SMBActionColShareType
+	SMBActionColService
+	SMBActionColFile
+	SMBActionColRenamed
+	SMBActionColSize
+	SMBActionColStatus
+	SMBActionColUser
+)
+
+// Table implements [Record].
+func (r *SMBAction) Table() *Table { return SMBActionTable }
+
+// Value implements [Record].
+func (r *SMBAction) Value(i int) any {
+	switch i {
+	case SMBActionColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case SMBActionColSensor:
+		return r.Sensor
+	case SMBActionColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case SMBActionColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case SMBActionColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case SMBActionColSrcPort:
+		return int64(r.SrcPort)
+	case SMBActionColDstPort:
+		return int64(r.DstPort)
+	case SMBActionColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case SMBActionColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case SMBActionColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case SMBActionColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case SMBActionColVersion:
+		if r.Version == "" {
+			return nil
+		}
+		return r.Version
+	case SMBActionColAction:
+		if r.Action == "" {
+			return nil
+		}
+		return r.Action
+	case SMBActionColShare:
+		if r.Share == "" {
+			return nil
+		}
+		return r.Share
+	case SMBActionColShareType:
+		if r.ShareType == "" {
+			return nil
+		}
+		return r.ShareType
+	case SMBActionColService:
+		if r.Service == "" {
+			return nil
+		}
+		return r.Service
+	case SMBActionColFile:
+		if r.File == "" {
+			return nil
+		}
+		return r.File
+	case SMBActionColRenamed:
+		if r.Renamed == "" {
+			return nil
+		}
+		return r.Renamed
+	case SMBActionColSize:
+		if r.Size == 0 {
+			return nil
+		}
+		return toInt(r.Size)
+	case SMBActionColStatus:
+		if r.Status == "" {
+			return nil
+		}
+		return r.Status
+	case SMBActionColUser:
+		if r.User == "" {
+			return nil
+		}
+		return r.User
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *SMBAction) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case SMBActionColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case SMBActionColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case SMBActionColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case SMBActionColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case SMBActionColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case SMBActionColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case SMBActionColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case SMBActionColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case SMBActionColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case SMBActionColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case SMBActionColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case SMBActionColVersion:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Version = v0
+		}
+	case SMBActionColAction:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Action = v0
+		}
+	case SMBActionColShare:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Share = v0
+		}
+	case SMBActionColShareType:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.ShareType = v0
+		}
+	case SMBActionColService:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Service = v0
+		}
+	case SMBActionColFile:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.File = v0
+		}
+	case SMBActionColRenamed:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Renamed = v0
+		}
+	case SMBActionColSize:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Size, v0)
+		}
+	case SMBActionColStatus:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Status = v0
+		}
+	case SMBActionColUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.User = v0
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// RPCCallTable is the table "dce_rpc".
+var RPCCallTable = newTable("dce_rpc", "An RPCCall is one call by DCE/RPC (C706, MS-RPCE).", func() Record { return new(RPCCall) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "endpoint", JSON: "endpoint", Type: String, Doc: "Endpoint is the interface called, by its common name, else its UUID.", Unit: "", Example: "svcctl", OmitZero: true, Computed: false, Slow: false},
+	{Name: "operation", JSON: "operation", Type: String, Doc: "Operation is the operation called, by its name, else its number.", Unit: "", Example: "CreateServiceW", OmitZero: true, Computed: false, Slow: false},
+	{Name: "pipe", JSON: "pipe", Type: String, Doc: "Pipe is the named pipe or port that carries the calls.", Unit: "", Example: "\\pipe\\svcctl", OmitZero: true, Computed: false, Slow: false},
+	{Name: "rtt", JSON: "rtt", Type: Duration, Doc: "RTT is the time from call to answer, 0 if one of them was not seen.", Unit: "", Example: "12ms", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "dce_rpc".
+const (
+	RPCCallColTs = iota
+	RPCCallColSensor
+	RPCCallColUid
+	RPCCallColSrcIp
+	RPCCallColDstIp
+	RPCCallColSrcPort
+	RPCCallColDstPort
+	RPCCallColProto
+	RPCCallColDir
+	RPCCallColSrcGroup
+	RPCCallColDstGroup
+	RPCCallColEndpoint
+	RPCCallColOperation
+	RPCCallColPipe
+	RPCCallColRtt
+)
+
+// Table implements [Record].
+func (r *RPCCall) Table() *Table { return RPCCallTable }
+
+// Value implements [Record].
+func (r *RPCCall) Value(i int) any {
+	switch i {
+	case RPCCallColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case RPCCallColSensor:
+		return r.Sensor
+	case RPCCallColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case RPCCallColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case RPCCallColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case RPCCallColSrcPort:
+		return int64(r.SrcPort)
+	case RPCCallColDstPort:
+		return int64(r.DstPort)
+	case RPCCallColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case RPCCallColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case RPCCallColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case RPCCallColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case RPCCallColEndpoint:
+		if r.Endpoint == "" {
+			return nil
+		}
+		return r.Endpoint
+	case RPCCallColOperation:
+		if r.Operation == "" {
+			return nil
+		}
+		return r.Operation
+	case RPCCallColPipe:
+		if r.Pipe == "" {
+			return nil
+		}
+		return r.Pipe
+	case RPCCallColRtt:
+		if r.RTT == 0 {
+			return nil
+		}
+		return seconds(r.RTT)
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *RPCCall) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case RPCCallColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case RPCCallColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case RPCCallColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case RPCCallColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case RPCCallColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case RPCCallColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case RPCCallColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case RPCCallColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case RPCCallColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case RPCCallColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case RPCCallColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case RPCCallColEndpoint:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Endpoint = v0
+		}
+	case RPCCallColOperation:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Operation = v0
+		}
+	case RPCCallColPipe:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Pipe = v0
+		}
+	case RPCCallColRtt:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.RTT = fromSeconds(v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// KerberosMessageTable is the table "kerberos".
+var KerberosMessageTable = newTable("kerberos", "A KerberosMessage is one request to a key distribution centre and its answer (RFC 4120).", func() Record { return new(KerberosMessage) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "msg", JSON: "msg", Type: String, Doc: "Type is the kind of request: AS, TGS or AP.", Unit: "", Example: "TGS", OmitZero: true, Computed: false, Slow: false},
+	{Name: "client", JSON: "client", Type: String, Doc: "Client is the principal that asks, with its realm.", Unit: "", Example: "j.doe/CORP.EXAMPLE", OmitZero: true, Computed: false, Slow: false},
+	{Name: "spn", JSON: "spn", Type: String, Doc: "Service is the principal of the service that the ticket is for.", Unit: "", Example: "cifs/fs.corp.example", OmitZero: true, Computed: false, Slow: false},
+	{Name: "success", JSON: "success", Type: String, Doc: "Success says whether the answer was a ticket: \"true\", \"false\", or missing if no answer was seen.", Unit: "", Example: "true", OmitZero: true, Computed: false, Slow: false},
+	{Name: "error", JSON: "error", Type: String, Doc: "Error is the error of the answer.", Unit: "", Example: "KDC_ERR_PREAUTH_FAILED", OmitZero: true, Computed: false, Slow: false},
+	{Name: "etype", JSON: "etype", Type: String, Doc: "Cipher is the encryption of the ticket: rc4, aes128, aes256, des or its name in lower case.", Unit: "", Example: "aes256", OmitZero: true, Computed: false, Slow: false},
+	{Name: "etypes", JSON: "etypes", Type: String, List: true, Doc: "Requested are the encryptions that the client offers.", Unit: "", Example: "aes256", OmitZero: true, Computed: false, Slow: false},
+	{Name: "forwardable", JSON: "forwardable", Type: Bool, Doc: "Forwardable says that a forwardable ticket was asked for.", Unit: "", Example: "true", OmitZero: false, Computed: false, Slow: false},
+	{Name: "renewable", JSON: "renewable", Type: Bool, Doc: "Renewable says that a renewable ticket was asked for.", Unit: "", Example: "true", OmitZero: false, Computed: false, Slow: false},
+	{Name: "until", JSON: "until", Type: Time, Doc: "Until is when the ticket expires.", Unit: "", Example: "2026-11-21T19:14:01Z", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "kerberos".
+const (
+	KerberosMessageColTs = iota
+	KerberosMessageColSensor
+	KerberosMessageColUid
+	KerberosMessageColSrcIp
+	KerberosMessageColDstIp
+	KerberosMessageColSrcPort
+	KerberosMessageColDstPort
+	KerberosMessageColProto
+	KerberosMessageColDir
+	KerberosMessageColSrcGroup
+	KerberosMessageColDstGroup
+	KerberosMessageColMsg
+	KerberosMessageColClient
+	KerberosMessageColSpn
+	KerberosMessageColSuccess
+	KerberosMessageColError
+	KerberosMessageColEtype
+	KerberosMessageColEtypes
+	KerberosMessageColForwardable
+	KerberosMessageColRenewable
+	KerberosMessageColUntil
+)
+
+// Table implements [Record].
+func (r *KerberosMessage) Table() *Table { return KerberosMessageTable }
+
+// Value implements [Record].
+func (r *KerberosMessage) Value(i int) any {
+	switch i {
+	case KerberosMessageColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case KerberosMessageColSensor:
+		return r.Sensor
+	case KerberosMessageColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case KerberosMessageColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case KerberosMessageColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case KerberosMessageColSrcPort:
+		return int64(r.SrcPort)
+	case KerberosMessageColDstPort:
+		return int64(r.DstPort)
+	case KerberosMessageColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case KerberosMessageColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case KerberosMessageColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case KerberosMessageColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case KerberosMessageColMsg:
+		if r.Type == "" {
+			return nil
+		}
+		return r.Type
+	case KerberosMessageColClient:
+		if r.Client == "" {
+			return nil
+		}
+		return r.Client
+	case KerberosMessageColSpn:
+		if r.Service == "" {
+			return nil
+		}
+		return r.Service
+	case KerberosMessageColSuccess:
+		if r.Success == "" {
+			return nil
+		}
+		return r.Success
+	case KerberosMessageColError:
+		if r.Error == "" {
+			return nil
+		}
+		return r.Error
+	case KerberosMessageColEtype:
+		if r.Cipher == "" {
+			return nil
+		}
+		return r.Cipher
+	case KerberosMessageColEtypes:
+		if len(r.Requested) == 0 {
+			return nil
+		}
+		return anyStrings(r.Requested)
+	case KerberosMessageColForwardable:
+		return r.Forwardable
+	case KerberosMessageColRenewable:
+		return r.Renewable
+	case KerberosMessageColUntil:
+		if r.Until.IsZero() {
+			return nil
+		}
+		return r.Until
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *KerberosMessage) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case KerberosMessageColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case KerberosMessageColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case KerberosMessageColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case KerberosMessageColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case KerberosMessageColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case KerberosMessageColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case KerberosMessageColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case KerberosMessageColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case KerberosMessageColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case KerberosMessageColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case KerberosMessageColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case KerberosMessageColMsg:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Type = v0
+		}
+	case KerberosMessageColClient:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Client = v0
+		}
+	case KerberosMessageColSpn:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Service = v0
+		}
+	case KerberosMessageColSuccess:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Success = v0
+		}
+	case KerberosMessageColError:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Error = v0
+		}
+	case KerberosMessageColEtype:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Cipher = v0
+		}
+	case KerberosMessageColEtypes:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Requested, ok = toStrings(v0)
+		}
+	case KerberosMessageColForwardable:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.Forwardable = v0
+		}
+	case KerberosMessageColRenewable:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.Renewable = v0
+		}
+	case KerberosMessageColUntil:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Until = v0
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// NTLMLogonTable is the table "ntlm".
+var NTLMLogonTable = newTable("ntlm", "An NTLMLogon is one authentication by NTLM, in whatever protocol it was carried (MS-NLMP).", func() Record { return new(NTLMLogon) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "user", JSON: "user", Type: String, Doc: "User is the name of who logs on.", Unit: "", Example: "j.doe", OmitZero: true, Computed: false, Slow: false},
+	{Name: "host", JSON: "host", Type: String, Doc: "Host is the name of the client's machine.", Unit: "", Example: "WS-0023", OmitZero: true, Computed: false, Slow: false},
+	{Name: "domain", JSON: "domain", Type: String, Doc: "Domain is the domain of the user.", Unit: "", Example: "CORP", OmitZero: true, Computed: false, Slow: false},
+	{Name: "server", JSON: "server", Type: String, Doc: "ServerName is the name of the server, of NetBIOS or DNS.", Unit: "", Example: "FS01", OmitZero: true, Computed: false, Slow: false},
+	{Name: "server.domain", JSON: "server.domain", Type: String, Doc: "ServerDomain is the DNS domain of the server.", Unit: "", Example: "corp.example", OmitZero: true, Computed: false, Slow: false},
+	{Name: "success", JSON: "success", Type: String, Doc: "Success says whether it succeeded: \"true\", \"false\", or missing if that was not seen.", Unit: "", Example: "true", OmitZero: true, Computed: false, Slow: false},
+	{Name: "status", JSON: "status", Type: String, Doc: "Status is the status of the answer.", Unit: "", Example: "SUCCESS", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "ntlm".
+const (
+	NTLMLogonColTs = iota
+	NTLMLogonColSensor
+	NTLMLogonColUid
+	NTLMLogonColSrcIp
+	NTLMLogonColDstIp
+	NTLMLogonColSrcPort
+	NTLMLogonColDstPort
+	NTLMLogonColProto
+	NTLMLogonColDir
+	NTLMLogonColSrcGroup
+	NTLMLogonColDstGroup
+	NTLMLogonColUser
+	NTLMLogonColHost
+	NTLMLogonColDomain
+	NTLMLogonColServer
+	NTLMLogonColServerDomain
+	NTLMLogonColSuccess
+	NTLMLogonColStatus
+)
+
+// Table implements [Record].
+func (r *NTLMLogon) Table() *Table { return NTLMLogonTable }
+
+// Value implements [Record].
+func (r *NTLMLogon) Value(i int) any {
+	switch i {
+	case NTLMLogonColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case NTLMLogonColSensor:
+		return r.Sensor
+	case NTLMLogonColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case NTLMLogonColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case NTLMLogonColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case NTLMLogonColSrcPort:
+		return int64(r.SrcPort)
+	case NTLMLogonColDstPort:
+		return int64(r.DstPort)
+	case NTLMLogonColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case NTLMLogonColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case NTLMLogonColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case NTLMLogonColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case NTLMLogonColUser:
+		if r.User == "" {
+			return nil
+		}
+		return r.User
+	case NTLMLogonColHost:
+		if r.Host == "" {
+			return nil
+		}
+		return r.Host
+	case NTLMLogonColDomain:
+		if r.Domain == "" {
+			return nil
+		}
+		return r.Domain
+	case NTLMLogonColServer:
+		if r.ServerName == "" {
+			return nil
+		}
+		return r.ServerName
+	case NTLMLogonColServerDomain:
+		if r.ServerDomain == "" {
+			return nil
+		}
+		return r.ServerDomain
+	case NTLMLogonColSuccess:
+		if r.Success == "" {
+			return nil
+		}
+		return r.Success
+	case NTLMLogonColStatus:
+		if r.Status == "" {
+			return nil
+		}
+		return r.Status
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *NTLMLogon) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case NTLMLogonColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case NTLMLogonColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case NTLMLogonColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case NTLMLogonColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case NTLMLogonColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case NTLMLogonColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case NTLMLogonColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case NTLMLogonColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case NTLMLogonColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case NTLMLogonColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case NTLMLogonColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case NTLMLogonColUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.User = v0
+		}
+	case NTLMLogonColHost:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Host = v0
+		}
+	case NTLMLogonColDomain:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Domain = v0
+		}
+	case NTLMLogonColServer:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.ServerName = v0
+		}
+	case NTLMLogonColServerDomain:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.ServerDomain = v0
+		}
+	case NTLMLogonColSuccess:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Success = v0
+		}
+	case NTLMLogonColStatus:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Status = v0
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// RDPSessionTable is the table "rdp".
+var RDPSessionTable = newTable("rdp", "An RDPSession is the beginning of a remote desktop connection (MS-RDPBCGR).", func() Record { return new(RDPSession) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "cookie", JSON: "cookie", Type: String, Doc: "Cookie is the user name or token in the connection request.", Unit: "", Example: "mstshash=j.doe", OmitZero: true, Computed: false, Slow: false},
+	{Name: "result", JSON: "result", Type: String, Doc: "Result is how the connection request ended.", Unit: "", Example: "Success", OmitZero: true, Computed: false, Slow: false},
+	{Name: "security", JSON: "security", Type: String, Doc: "Security is the security protocol agreed: rdp, tls, hybrid …", Unit: "", Example: "hybrid", OmitZero: true, Computed: false, Slow: false},
+	{Name: "client", JSON: "client", Type: String, Doc: "Client is the name of the client's machine.", Unit: "", Example: "WS-0023", OmitZero: true, Computed: false, Slow: false},
+	{Name: "build", JSON: "build", Type: String, Doc: "Build is the version of the client.", Unit: "", Example: "RDP 10.7", OmitZero: true, Computed: false, Slow: false},
+	{Name: "keyboard", JSON: "keyboard", Type: String, Doc: "Keyboard is the layout of the client's keyboard.", Unit: "", Example: "English - United States", OmitZero: true, Computed: false, Slow: false},
+	{Name: "certificates", JSON: "certificates", Type: Int, Doc: "Certificates counts the certificates that the server showed.", Unit: "", Example: "1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "auth", JSON: "auth", Type: String, Doc: "Auth says whether the logon seems to have succeeded: \"true\", \"false\", or missing.", Unit: "", Example: "true", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "rdp".
+const (
+	RDPSessionColTs = iota
+	RDPSessionColSensor
+	RDPSessionColUid
+	RDPSessionColSrcIp
+	RDPSessionColDstIp
+	RDPSessionColSrcPort
+	RDPSessionColDstPort
+	RDPSessionColProto
+	RDPSessionColDir
+	RDPSessionColSrcGroup
+	RDPSessionColDstGroup
+	RDPSessionColCookie
+	RDPSessionColResult
+	RDPSessionColSecurity
+	RDPSessionColClient
+	RDPSessionColBuild
+	RDPSessionColKeyboard
+	RDPSessionColCertificates
+	RDPSessionColAuth
+)
+
+// Table implements [Record].
+func (r *RDPSession) Table() *Table { return RDPSessionTable }
+
+// Value implements [Record].
+func (r *RDPSession) Value(i int) any {
+	switch i {
+	case RDPSessionColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case RDPSessionColSensor:
+		return r.Sensor
+	case RDPSessionColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case RDPSessionColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case RDPSessionColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case RDPSessionColSrcPort:
+		return int64(r.SrcPort)
+	case RDPSessionColDstPort:
+		return int64(r.DstPort)
+	case RDPSessionColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case RDPSessionColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case RDPSessionColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case RDPSessionColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case RDPSessionColCookie:
+		if r.Cookie == "" {
+			return nil
+		}
+		return r.Cookie
+	case RDPSessionColResult:
+		if r.Result == "" {
+			return nil
+		}
+		return r.Result
+	case RDPSessionColSecurity:
+		if r.Security == "" {
+			return nil
+		}
+		return r.Security
+	case RDPSessionColClient:
+		if r.Client == "" {
+			return nil
+		}
+		return r.Client
+	case RDPSessionColBuild:
+		if r.Build == "" {
+			return nil
+		}
+		return r.Build
+	case RDPSessionColKeyboard:
+		if r.Keyboard == "" {
+			return nil
+		}
+		return r.Keyboard
+	case RDPSessionColCertificates:
+		if r.Certificates == 0 {
+			return nil
+		}
+		return int64(r.Certificates)
+	case RDPSessionColAuth:
+		if r.Auth == "" {
+			return nil
+		}
+		return r.Auth
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *RDPSession) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case RDPSessionColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case RDPSessionColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case RDPSessionColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case RDPSessionColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case RDPSessionColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case RDPSessionColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case RDPSessionColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case RDPSessionColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case RDPSessionColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case RDPSessionColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case RDPSessionColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case RDPSessionColCookie:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Cookie = v0
+		}
+	case RDPSessionColResult:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Result = v0
+		}
+	case RDPSessionColSecurity:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Security = v0
+		}
+	case RDPSessionColClient:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Client = v0
+		}
+	case RDPSessionColBuild:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Build = v0
+		}
+	case RDPSessionColKeyboard:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Keyboard = v0
+		}
+	case RDPSessionColCertificates:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Certificates, v0)
+		}
+	case RDPSessionColAuth:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Auth = v0
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// DHCPMessageTable is the table "dhcp".
+var DHCPMessageTable = newTable("dhcp", "A DHCPMessage is one exchange of DHCP (RFC 2131, RFC 8415): an address asked for and given.", func() Record { return new(DHCPMessage) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "mac", JSON: "mac", Type: String, Doc: "MAC is the link-layer address of the client.", Unit: "", Example: "02:00:5e:10:00:01", OmitZero: true, Computed: false, Slow: false},
+	{Name: "requested", JSON: "requested", Type: Addr, Doc: "Requested is the address that the client asked for.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "assigned", JSON: "assigned", Type: Addr, Doc: "Assigned is the address that it was given.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "server", JSON: "server", Type: Addr, Doc: "Server is the address of the server that gave it.", Unit: "", Example: "10.10.1.1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "lease", JSON: "lease", Type: Duration, Doc: "Lease is how long it was given for.", Unit: "", Example: "24h", OmitZero: true, Computed: false, Slow: false},
+	{Name: "host", JSON: "host", Type: String, Doc: "Host is the host name that the client tells.", Unit: "", Example: "ws-0023", OmitZero: true, Computed: false, Slow: false},
+	{Name: "fqdn", JSON: "fqdn", Type: String, Doc: "FQDN is the full name that the client tells.", Unit: "", Example: "ws-0023.corp.example", OmitZero: true, Computed: false, Slow: false},
+	{Name: "domain", JSON: "domain", Type: String, Doc: "Domain is the domain that the server tells.", Unit: "", Example: "corp.example", OmitZero: true, Computed: false, Slow: false},
+	{Name: "vendor", JSON: "vendor", Type: String, Doc: "Vendor is the class that the client tells of itself.", Unit: "", Example: "MSFT 5.0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "fingerprint", JSON: "fingerprint", Type: String, Doc: "Fingerprint is the list of options that the client asks for.", Unit: "", Example: "1,3,6,15,31,33", OmitZero: true, Computed: false, Slow: false},
+	{Name: "msg", JSON: "msg", Type: String, List: true, Doc: "Messages are the types of the messages seen.", Unit: "", Example: "DISCOVER", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "dhcp".
+const (
+	DHCPMessageColTs = iota
+	DHCPMessageColSensor
+	DHCPMessageColUid
+	DHCPMessageColSrcIp
+	DHCPMessageColDstIp
+	DHCPMessageColSrcPort
+	DHCPMessageColDstPort
+	DHCPMessageColProto
+	DHCPMessageColDir
+	DHCPMessageColSrcGroup
+	DHCPMessageColDstGroup
+	DHCPMessageColMac
+	DHCPMessageColRequested
+	DHCPMessageColAssigned
+	DHCPMessageColServer
+	DHCPMessageColLease
+	DHCPMessageColHost
+	DHCPMessageColFqdn
+	DHCPMessageColDomain
+	DHCPMessageColVendor
+	DHCPMessageColFingerprint
+	DHCPMessageColMsg
+)
+
+// Table implements [Record].
+func (r *DHCPMessage) Table() *Table { return DHCPMessageTable }
+
+// Value implements [Record].
+func (r *DHCPMessage) Value(i int) any {
+	switch i {
+	case DHCPMessageColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case DHCPMessageColSensor:
+		return r.Sensor
+	case DHCPMessageColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case DHCPMessageColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case DHCPMessageColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case DHCPMessageColSrcPort:
+		return int64(r.SrcPort)
+	case DHCPMessageColDstPort:
+		return int64(r.DstPort)
+	case DHCPMessageColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case DHCPMessageColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case DHCPMessageColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case DHCPMessageColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case DHCPMessageColMac:
+		if r.MAC == "" {
+			return nil
+		}
+		return r.MAC
+	case DHCPMessageColRequested:
+		if !r.Requested.IsValid() {
+			return nil
+		}
+		return r.Requested
+	case DHCPMessageColAssigned:
+		if !r.Assigned.IsValid() {
+			return nil
+		}
+		return r.Assigned
+	case DHCPMessageColServer:
+		if !r.Server.IsValid() {
+			return nil
+		}
+		return r.Server
+	case DHCPMessageColLease:
+		if r.Lease == 0 {
+			return nil
+		}
+		return seconds(r.Lease)
+	case DHCPMessageColHost:
+		if r.Host == "" {
+			return nil
+		}
+		return r.Host
+	case DHCPMessageColFqdn:
+		if r.FQDN == "" {
+			return nil
+		}
+		return r.FQDN
+	case DHCPMessageColDomain:
+		if r.Domain == "" {
+			return nil
+		}
+		return r.Domain
+	case DHCPMessageColVendor:
+		if r.Vendor == "" {
+			return nil
+		}
+		return r.Vendor
+	case DHCPMessageColFingerprint:
+		if r.Fingerprint == "" {
+			return nil
+		}
+		return r.Fingerprint
+	case DHCPMessageColMsg:
+		if len(r.Messages) == 0 {
+			return nil
+		}
+		return anyStrings(r.Messages)
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *DHCPMessage) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case DHCPMessageColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case DHCPMessageColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case DHCPMessageColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case DHCPMessageColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case DHCPMessageColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case DHCPMessageColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case DHCPMessageColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case DHCPMessageColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case DHCPMessageColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case DHCPMessageColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case DHCPMessageColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case DHCPMessageColMac:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.MAC = v0
+		}
+	case DHCPMessageColRequested:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Requested = v0
+		}
+	case DHCPMessageColAssigned:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Assigned = v0
+		}
+	case DHCPMessageColServer:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Server = v0
+		}
+	case DHCPMessageColLease:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.Lease = fromSeconds(v0)
+		}
+	case DHCPMessageColHost:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Host = v0
+		}
+	case DHCPMessageColFqdn:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.FQDN = v0
+		}
+	case DHCPMessageColDomain:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Domain = v0
+		}
+	case DHCPMessageColVendor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Vendor = v0
+		}
+	case DHCPMessageColFingerprint:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Fingerprint = v0
+		}
+	case DHCPMessageColMsg:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Messages, ok = toStrings(v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// FileTable is the table "file".
+var FileTable = newTable("file", "A File is one file that crossed the network, told by its kind and hashes. Its content is not kept.", func() Record { return new(File) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", OmitZero: true, Computed: false, Slow: false},
+	{Name: "id", JSON: "id", Type: String, Doc: "ID is how the source of the record calls the file.", Unit: "", Example: "FMnxxt3xjVcWNS2141", OmitZero: true, Computed: false, Slow: false},
+	{Name: "app", JSON: "app", Type: String, Doc: "Protocol is what carried it: http, smb, smtp, ftp …", Unit: "", Example: "http", OmitZero: true, Computed: false, Slow: false},
+	{Name: "name", JSON: "name", Type: String, Doc: "Name is the file's name where one was told.", Unit: "", Example: "invoice.exe", OmitZero: true, Computed: false, Slow: false},
+	{Name: "type", JSON: "type", Type: String, Doc: "Type is the media type by content.", Unit: "", Example: "application/x-dosexec", OmitZero: true, Computed: false, Slow: false},
+	{Name: "up", JSON: "up", Type: Bool, Doc: "FromSrc says that it went from Src to Dst.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
+	{Name: "size", JSON: "size", Type: Int, Doc: "Size counts the octets seen of it.", Unit: "bytes", Example: "383872", OmitZero: false, Computed: false, Slow: false},
+	{Name: "total", JSON: "total", Type: Int, Doc: "Total is the size that was told, 0 if none was.", Unit: "bytes", Example: "383872", OmitZero: true, Computed: false, Slow: false},
+	{Name: "missing.bytes", JSON: "missing.bytes", Type: Int, Doc: "Missing counts octets that were not seen.", Unit: "bytes", Example: "0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dur", JSON: "dur", Type: Duration, Doc: "Duration is how long it took.", Unit: "", Example: "200ms", OmitZero: true, Computed: false, Slow: false},
+	{Name: "md5", JSON: "md5", Type: String, Doc: "MD5 is the MD5 of the content, in hexadecimal.", Unit: "", Example: "d41d8cd98f00b204e9800998ecf8427e", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sha1", JSON: "sha1", Type: String, Doc: "SHA1 is the SHA-1 of the content, in hexadecimal.", Unit: "", Example: "da39a3ee5e6b4b0d3255bfef95601890afd80709", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sha256", JSON: "sha256", Type: String, Doc: "SHA256 is the SHA-256 of the content, in hexadecimal.", Unit: "", Example: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "file".
+const (
+	FileColTs = iota
+	FileColSensor
+	FileColUid
+	FileColSrcIp
+	FileColDstIp
+	FileColSrcPort
+	FileColDstPort
+	FileColProto
+	FileColDir
+	FileColSrcGroup
+	FileColDstGroup
+	FileColId
+	FileColApp
+	FileColName
+	FileColType
+	FileColUp
+	FileColSize
+	FileColTotal
+	FileColMissingBytes
+	FileColDur
+	FileColMd5
+	FileColSha1
+	FileColSha256
+)
+
+// Table implements [Record].
+func (r *File) Table() *Table { return FileTable }
+
+// Value implements [Record].
+func (r *File) Value(i int) any {
+	switch i {
+	case FileColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case FileColSensor:
+		return r.Sensor
+	case FileColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case FileColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case FileColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case FileColSrcPort:
+		return int64(r.SrcPort)
+	case FileColDstPort:
+		return int64(r.DstPort)
+	case FileColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case FileColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case FileColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case FileColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case FileColId:
+		if r.ID == "" {
+			return nil
+		}
+		return r.ID
+	case FileColApp:
+		if r.Protocol == "" {
+			return nil
+		}
+		return r.Protocol
+	case FileColName:
+		if r.Name == "" {
+			return nil
+		}
+		return r.Name
+	case FileColType:
+		if r.Type == "" {
+			return nil
+		}
+		return r.Type
+	case FileColUp:
+		return r.FromSrc
+	case FileColSize:
+		return toInt(r.Size)
+	case FileColTotal:
+		if r.Total == 0 {
+			return nil
+		}
+		return toInt(r.Total)
+	case FileColMissingBytes:
+		if r.Missing == 0 {
+			return nil
+		}
+		return toInt(r.Missing)
+	case FileColDur:
+		if r.Duration == 0 {
+			return nil
+		}
+		return seconds(r.Duration)
+	case FileColMd5:
+		if r.MD5 == "" {
+			return nil
+		}
+		return r.MD5
+	case FileColSha1:
+		if r.SHA1 == "" {
+			return nil
+		}
+		return r.SHA1
+	case FileColSha256:
+		if r.SHA256 == "" {
+			return nil
+		}
+		return r.SHA256
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *File) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case FileColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case FileColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case FileColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case FileColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case FileColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case FileColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case FileColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case FileColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case FileColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case FileColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case FileColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case FileColId:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.ID = v0
+		}
+	case FileColApp:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Protocol = v0
+		}
+	case FileColName:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Name = v0
+		}
+	case FileColType:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Type = v0
+		}
+	case FileColUp:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.FromSrc = v0
+		}
+	case FileColSize:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Size, v0)
+		}
+	case FileColTotal:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Total, v0)
+		}
+	case FileColMissingBytes:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Missing, v0)
+		}
+	case FileColDur:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.Duration = fromSeconds(v0)
+		}
+	case FileColMd5:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.MD5 = v0
+		}
+	case FileColSha1:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SHA1 = v0
+		}
+	case FileColSha256:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SHA256 = v0
 		}
 	default:
 		return fmt.Errorf("column %d cannot be set", i)
@@ -1464,4 +4189,669 @@ func (r *Finding) Set(i int, v any) error {
 		return fmt.Errorf("value of type %T", v)
 	}
 	return nil
+}
+
+// ExporterTable is the table "exporter".
+var ExporterTable = newTable("exporter", "An Exporter is the health of one exporter's observation domain, or of another source of records, over the time since the row before it: what came, what was lost on the way, and what it tells of itself. Counters are those of that time alone, so that sums over rows never count anything twice.", func() Record { return new(Exporter) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is the end of the time that the row tells of, by the clock of arrival.", Unit: "", Example: "2026-11-21T09:15:00Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "since", JSON: "since", Type: Time, Doc: "Since is its begin.", Unit: "", Example: "2026-11-21T09:14:00Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor is the name that records of it carry.", Unit: "", Example: "edge-router", OmitZero: false, Computed: false, Slow: false},
+	{Name: "ip", JSON: "ip", Type: Addr, Doc: "Addr is the address of the exporter, missing for a file or an interface.", Unit: "", Example: "192.0.2.1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "input", JSON: "input", Type: String, Doc: "Input is the file, interface or address listened on.", Unit: "", Example: "udp [::]:2055", OmitZero: true, Computed: false, Slow: false},
+	{Name: "kind", JSON: "kind", Type: String, Doc: "Kind is what it speaks: netflow1, netflow5, netflow7, netflow9, ipfix, sflow5, nfcapd, pcap, zeek or eve.", Unit: "", Example: "netflow9", OmitZero: false, Computed: false, Slow: false},
+	{Name: "domain", JSON: "domain", Type: Int, Doc: "Domain is the observation domain, source, engine or sub-agent.", Unit: "", Example: "256", OmitZero: true, Computed: false, Slow: false},
+	{Name: "seen", JSON: "seen", Type: Time, Doc: "Seen is when the last datagram, packet or line of it arrived.", Unit: "", Example: "2026-11-21T09:14:59Z", OmitZero: true, Computed: false, Slow: false},
+	{Name: "datagrams", JSON: "datagrams", Type: Int, Doc: "Datagrams counts datagrams, messages, packets or lines received.", Unit: "", Example: "1200", OmitZero: false, Computed: false, Slow: false},
+	{Name: "bytes", JSON: "bytes", Type: Int, Doc: "Bytes counts octets received.", Unit: "bytes", Example: "1560000", OmitZero: false, Computed: false, Slow: false},
+	{Name: "records", JSON: "records", Type: Int, Doc: "Records counts records decoded.", Unit: "", Example: "34800", OmitZero: false, Computed: false, Slow: false},
+	{Name: "rate", JSON: "rate", Type: Float, Doc: "Rate is Records per second.", Unit: "", Example: "580", OmitZero: false, Computed: false, Slow: false},
+	{Name: "flows", JSON: "flows", Type: Int, Doc: "Flows counts records of the table conn that they became, after joining.", Unit: "", Example: "17100", OmitZero: false, Computed: false, Slow: false},
+	{Name: "templates", JSON: "templates", Type: Int, Doc: "Templates is the number of templates known.", Unit: "", Example: "4", OmitZero: true, Computed: false, Slow: false},
+	{Name: "templates.missing", JSON: "templates.missing", Type: Int, List: true, Doc: "MissingTemplates lists templates that data came for and that are not known.", Unit: "", Example: "260", OmitZero: true, Computed: false, Slow: false},
+	{Name: "held", JSON: "held", Type: Int, Doc: "Held counts sets of data put aside until their template comes.", Unit: "", Example: "3", OmitZero: true, Computed: false, Slow: false},
+	{Name: "held.lost", JSON: "held.lost", Type: Int, Doc: "HeldLost counts sets of data given up: the template did not come in time, or too much was waiting.", Unit: "", Example: "0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sampling", JSON: "sampling", Type: Int, Doc: "Sampling is N of 1:N, 0 where it is not sampled or not told.", Unit: "", Example: "100", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sampling.unknown", JSON: "sampling.unknown", Type: Bool, Doc: "SamplingUnknown says that it samples at a rate that is not known.", Unit: "", Example: "false", OmitZero: false, Computed: false, Slow: false},
+	{Name: "lost", JSON: "lost", Type: Int, Doc: "Lost is the number of records or datagrams that are missing by the sequence numbers, in the unit that these count.", Unit: "", Example: "12", OmitZero: true, Computed: false, Slow: false},
+	{Name: "reordered", JSON: "reordered", Type: Int, Doc: "Reordered counts datagrams that came after later ones.", Unit: "", Example: "2", OmitZero: true, Computed: false, Slow: false},
+	{Name: "duplicated", JSON: "duplicated", Type: Int, Doc: "Duplicated counts datagrams that came twice and were used once.", Unit: "", Example: "0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "restarts", JSON: "restarts", Type: Int, Doc: "Restarts counts restarts of the exporter, by its sequence and up time.", Unit: "", Example: "1", OmitZero: true, Computed: false, Slow: false},
+	{Name: "skew", JSON: "skew", Type: Duration, Doc: "Skew is how far the clock of the exporter is behind that of arrival: negative if it is ahead.", Unit: "", Example: "1.2s", OmitZero: true, Computed: false, Slow: false},
+	{Name: "timeout.active", JSON: "timeout.active", Type: Duration, Doc: "ActiveTimeout is the active timeout as observed, 0 if none shows.", Unit: "", Example: "60s", OmitZero: true, Computed: false, Slow: false},
+	{Name: "timeout.inactive", JSON: "timeout.inactive", Type: Duration, Doc: "InactiveTimeout is the inactive timeout as observed, 0 if none shows.", Unit: "", Example: "15s", OmitZero: true, Computed: false, Slow: false},
+	{Name: "oneway", JSON: "oneway", Type: Float, Doc: "OneWay is the share of conversations of which one direction only was told, from 0 to 1.", Unit: "", Example: "0.04", OmitZero: false, Computed: false, Slow: false},
+	{Name: "interfaces", JSON: "interfaces", Type: Int, Doc: "Interfaces counts the interfaces that it tells counters of (sFlow).", Unit: "", Example: "48", OmitZero: true, Computed: false, Slow: false},
+	{Name: "interfaces.errors", JSON: "interfaces.errors", Type: Int, Doc: "InterfaceErrors counts errors and discards of these interfaces.", Unit: "", Example: "0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dropped.kernel", JSON: "dropped.kernel", Type: Int, Doc: "DroppedKernel counts datagrams or packets that the kernel dropped because the program did not fetch them in time. They are those of the socket: only the row of the source as a whole tells them.", Unit: "", Example: "0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dropped.decoder", JSON: "dropped.decoder", Type: Int, Doc: "DroppedDecoder counts datagrams, sets or lines that could not be read.", Unit: "", Example: "3", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dropped.limit", JSON: "dropped.limit", Type: Int, Doc: "DroppedLimit counts datagrams not looked at because of a limit: of exporters, domains, templates, or because the address is not allowed.", Unit: "", Example: "0", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dropped.store", JSON: "dropped.store", Type: Int, Doc: "DroppedStore counts records that the store did not take.", Unit: "", Example: "0", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "exporter".
+const (
+	ExporterColTs = iota
+	ExporterColSince
+	ExporterColSensor
+	ExporterColIp
+	ExporterColInput
+	ExporterColKind
+	ExporterColDomain
+	ExporterColSeen
+	ExporterColDatagrams
+	ExporterColBytes
+	ExporterColRecords
+	ExporterColRate
+	ExporterColFlows
+	ExporterColTemplates
+	ExporterColTemplatesMissing
+	ExporterColHeld
+	ExporterColHeldLost
+	ExporterColSampling
+	ExporterColSamplingUnknown
+	ExporterColLost
+	ExporterColReordered
+	ExporterColDuplicated
+	ExporterColRestarts
+	ExporterColSkew
+	ExporterColTimeoutActive
+	ExporterColTimeoutInactive
+	ExporterColOneway
+	ExporterColInterfaces
+	ExporterColInterfacesErrors
+	ExporterColDroppedKernel
+	ExporterColDroppedDecoder
+	ExporterColDroppedLimit
+	ExporterColDroppedStore
+)
+
+// Table implements [Record].
+func (r *Exporter) Table() *Table { return ExporterTable }
+
+// Value implements [Record].
+func (r *Exporter) Value(i int) any {
+	switch i {
+	case ExporterColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case ExporterColSince:
+		if r.Since.IsZero() {
+			return nil
+		}
+		return r.Since
+	case ExporterColSensor:
+		return r.Sensor
+	case ExporterColIp:
+		if !r.Addr.IsValid() {
+			return nil
+		}
+		return r.Addr
+	case ExporterColInput:
+		if r.Input == "" {
+			return nil
+		}
+		return r.Input
+	case ExporterColKind:
+		return r.Kind
+	case ExporterColDomain:
+		if r.Domain == 0 {
+			return nil
+		}
+		return int64(r.Domain)
+	case ExporterColSeen:
+		if r.Seen.IsZero() {
+			return nil
+		}
+		return r.Seen
+	case ExporterColDatagrams:
+		return toInt(r.Datagrams)
+	case ExporterColBytes:
+		return toInt(r.Bytes)
+	case ExporterColRecords:
+		return toInt(r.Records)
+	case ExporterColRate:
+		return r.Rate
+	case ExporterColFlows:
+		return toInt(r.Flows)
+	case ExporterColTemplates:
+		if r.Templates == 0 {
+			return nil
+		}
+		return int64(r.Templates)
+	case ExporterColTemplatesMissing:
+		if len(r.MissingTemplates) == 0 {
+			return nil
+		}
+		return anyInts(r.MissingTemplates)
+	case ExporterColHeld:
+		if r.Held == 0 {
+			return nil
+		}
+		return toInt(r.Held)
+	case ExporterColHeldLost:
+		if r.HeldLost == 0 {
+			return nil
+		}
+		return toInt(r.HeldLost)
+	case ExporterColSampling:
+		if r.Sampling == 0 {
+			return nil
+		}
+		return int64(r.Sampling)
+	case ExporterColSamplingUnknown:
+		return r.SamplingUnknown
+	case ExporterColLost:
+		if r.Lost == 0 {
+			return nil
+		}
+		return toInt(r.Lost)
+	case ExporterColReordered:
+		if r.Reordered == 0 {
+			return nil
+		}
+		return toInt(r.Reordered)
+	case ExporterColDuplicated:
+		if r.Duplicated == 0 {
+			return nil
+		}
+		return toInt(r.Duplicated)
+	case ExporterColRestarts:
+		if r.Restarts == 0 {
+			return nil
+		}
+		return toInt(r.Restarts)
+	case ExporterColSkew:
+		if r.Skew == 0 {
+			return nil
+		}
+		return seconds(r.Skew)
+	case ExporterColTimeoutActive:
+		if r.ActiveTimeout == 0 {
+			return nil
+		}
+		return seconds(r.ActiveTimeout)
+	case ExporterColTimeoutInactive:
+		if r.InactiveTimeout == 0 {
+			return nil
+		}
+		return seconds(r.InactiveTimeout)
+	case ExporterColOneway:
+		return r.OneWay
+	case ExporterColInterfaces:
+		if r.Interfaces == 0 {
+			return nil
+		}
+		return int64(r.Interfaces)
+	case ExporterColInterfacesErrors:
+		if r.InterfaceErrors == 0 {
+			return nil
+		}
+		return toInt(r.InterfaceErrors)
+	case ExporterColDroppedKernel:
+		if r.DroppedKernel == 0 {
+			return nil
+		}
+		return toInt(r.DroppedKernel)
+	case ExporterColDroppedDecoder:
+		if r.DroppedDecoder == 0 {
+			return nil
+		}
+		return toInt(r.DroppedDecoder)
+	case ExporterColDroppedLimit:
+		if r.DroppedLimit == 0 {
+			return nil
+		}
+		return toInt(r.DroppedLimit)
+	case ExporterColDroppedStore:
+		if r.DroppedStore == 0 {
+			return nil
+		}
+		return toInt(r.DroppedStore)
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *Exporter) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case ExporterColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case ExporterColSince:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Since = v0
+		}
+	case ExporterColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case ExporterColIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Addr = v0
+		}
+	case ExporterColInput:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Input = v0
+		}
+	case ExporterColKind:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Kind = v0
+		}
+	case ExporterColDomain:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Domain, v0)
+		}
+	case ExporterColSeen:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Seen = v0
+		}
+	case ExporterColDatagrams:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Datagrams, v0)
+		}
+	case ExporterColBytes:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Bytes, v0)
+		}
+	case ExporterColRecords:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Records, v0)
+		}
+	case ExporterColRate:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.Rate = v0
+		}
+	case ExporterColFlows:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Flows, v0)
+		}
+	case ExporterColTemplates:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Templates, v0)
+		}
+	case ExporterColTemplatesMissing:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.MissingTemplates, ok = toInts(v0)
+		}
+	case ExporterColHeld:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Held, v0)
+		}
+	case ExporterColHeldLost:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.HeldLost, v0)
+		}
+	case ExporterColSampling:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Sampling, v0)
+		}
+	case ExporterColSamplingUnknown:
+		var v0 bool
+		if v0, ok = v.(bool); ok {
+			r.SamplingUnknown = v0
+		}
+	case ExporterColLost:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Lost, v0)
+		}
+	case ExporterColReordered:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Reordered, v0)
+		}
+	case ExporterColDuplicated:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Duplicated, v0)
+		}
+	case ExporterColRestarts:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Restarts, v0)
+		}
+	case ExporterColSkew:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.Skew = fromSeconds(v0)
+		}
+	case ExporterColTimeoutActive:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.ActiveTimeout = fromSeconds(v0)
+		}
+	case ExporterColTimeoutInactive:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.InactiveTimeout = fromSeconds(v0)
+		}
+	case ExporterColOneway:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.OneWay = v0
+		}
+	case ExporterColInterfaces:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Interfaces, v0)
+		}
+	case ExporterColInterfacesErrors:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.InterfaceErrors, v0)
+		}
+	case ExporterColDroppedKernel:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DroppedKernel, v0)
+		}
+	case ExporterColDroppedDecoder:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DroppedDecoder, v0)
+		}
+	case ExporterColDroppedLimit:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DroppedLimit, v0)
+		}
+	case ExporterColDroppedStore:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DroppedStore, v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// Len returns the number of records in b.
+func (b *Batch) Len() int {
+	n := 0
+	n += len(b.Flows)
+	n += len(b.DNS)
+	n += len(b.HTTP)
+	n += len(b.SSH)
+	n += len(b.SMB)
+	n += len(b.RPC)
+	n += len(b.Kerberos)
+	n += len(b.NTLM)
+	n += len(b.RDP)
+	n += len(b.DHCP)
+	n += len(b.Files)
+	n += len(b.Oddities)
+	n += len(b.Findings)
+	n += len(b.Exporters)
+	return n
+}
+
+// Reset empties b and keeps its memory.
+func (b *Batch) Reset() {
+	b.Through = time.Time{}
+	clear(b.Flows)
+	b.Flows = b.Flows[:0]
+	clear(b.DNS)
+	b.DNS = b.DNS[:0]
+	clear(b.HTTP)
+	b.HTTP = b.HTTP[:0]
+	clear(b.SSH)
+	b.SSH = b.SSH[:0]
+	clear(b.SMB)
+	b.SMB = b.SMB[:0]
+	clear(b.RPC)
+	b.RPC = b.RPC[:0]
+	clear(b.Kerberos)
+	b.Kerberos = b.Kerberos[:0]
+	clear(b.NTLM)
+	b.NTLM = b.NTLM[:0]
+	clear(b.RDP)
+	b.RDP = b.RDP[:0]
+	clear(b.DHCP)
+	b.DHCP = b.DHCP[:0]
+	clear(b.Files)
+	b.Files = b.Files[:0]
+	clear(b.Oddities)
+	b.Oddities = b.Oddities[:0]
+	clear(b.Findings)
+	b.Findings = b.Findings[:0]
+	clear(b.Exporters)
+	b.Exporters = b.Exporters[:0]
+}
+
+// Records calls yield for each record of b, table by table.
+func (b *Batch) Records(yield func(Record) bool) {
+	for i := range b.Flows {
+		if !yield(&b.Flows[i]) {
+			return
+		}
+	}
+	for i := range b.DNS {
+		if !yield(&b.DNS[i]) {
+			return
+		}
+	}
+	for i := range b.HTTP {
+		if !yield(&b.HTTP[i]) {
+			return
+		}
+	}
+	for i := range b.SSH {
+		if !yield(&b.SSH[i]) {
+			return
+		}
+	}
+	for i := range b.SMB {
+		if !yield(&b.SMB[i]) {
+			return
+		}
+	}
+	for i := range b.RPC {
+		if !yield(&b.RPC[i]) {
+			return
+		}
+	}
+	for i := range b.Kerberos {
+		if !yield(&b.Kerberos[i]) {
+			return
+		}
+	}
+	for i := range b.NTLM {
+		if !yield(&b.NTLM[i]) {
+			return
+		}
+	}
+	for i := range b.RDP {
+		if !yield(&b.RDP[i]) {
+			return
+		}
+	}
+	for i := range b.DHCP {
+		if !yield(&b.DHCP[i]) {
+			return
+		}
+	}
+	for i := range b.Files {
+		if !yield(&b.Files[i]) {
+			return
+		}
+	}
+	for i := range b.Oddities {
+		if !yield(&b.Oddities[i]) {
+			return
+		}
+	}
+	for i := range b.Findings {
+		if !yield(&b.Findings[i]) {
+			return
+		}
+	}
+	for i := range b.Exporters {
+		if !yield(&b.Exporters[i]) {
+			return
+		}
+	}
+}
+
+// Add appends a copy of r to b.
+func (b *Batch) Add(r Record) {
+	switch r := r.(type) {
+	case *Flow:
+		b.Flows = append(b.Flows, *r)
+	case *DNSTransaction:
+		b.DNS = append(b.DNS, *r)
+	case *HTTPTransaction:
+		b.HTTP = append(b.HTTP, *r)
+	case *SSHSession:
+		b.SSH = append(b.SSH, *r)
+	case *SMBAction:
+		b.SMB = append(b.SMB, *r)
+	case *RPCCall:
+		b.RPC = append(b.RPC, *r)
+	case *KerberosMessage:
+		b.Kerberos = append(b.Kerberos, *r)
+	case *NTLMLogon:
+		b.NTLM = append(b.NTLM, *r)
+	case *RDPSession:
+		b.RDP = append(b.RDP, *r)
+	case *DHCPMessage:
+		b.DHCP = append(b.DHCP, *r)
+	case *File:
+		b.Files = append(b.Files, *r)
+	case *Oddity:
+		b.Oddities = append(b.Oddities, *r)
+	case *Finding:
+		b.Findings = append(b.Findings, *r)
+	case *Exporter:
+		b.Exporters = append(b.Exporters, *r)
+	}
+}
+
+// Clone returns a copy of b with slices of its own. What the records point to is shared.
+func (b *Batch) Clone() Batch {
+	return Batch{Through: b.Through,
+		Flows:     slices.Clone(b.Flows),
+		DNS:       slices.Clone(b.DNS),
+		HTTP:      slices.Clone(b.HTTP),
+		SSH:       slices.Clone(b.SSH),
+		SMB:       slices.Clone(b.SMB),
+		RPC:       slices.Clone(b.RPC),
+		Kerberos:  slices.Clone(b.Kerberos),
+		NTLM:      slices.Clone(b.NTLM),
+		RDP:       slices.Clone(b.RDP),
+		DHCP:      slices.Clone(b.DHCP),
+		Files:     slices.Clone(b.Files),
+		Oddities:  slices.Clone(b.Oddities),
+		Findings:  slices.Clone(b.Findings),
+		Exporters: slices.Clone(b.Exporters),
+	}
+}
+
+// Span returns when what r tells of began and ended.
+func Span(r Record) (begin, end time.Time) {
+	switch r := r.(type) {
+	case *Flow:
+		return r.Start, r.End
+	case *DNSTransaction:
+		return r.Time, r.Time
+	case *HTTPTransaction:
+		return r.Time, r.Time
+	case *SSHSession:
+		return r.Time, r.Time
+	case *SMBAction:
+		return r.Time, r.Time
+	case *RPCCall:
+		return r.Time, r.Time
+	case *KerberosMessage:
+		return r.Time, r.Time
+	case *NTLMLogon:
+		return r.Time, r.Time
+	case *RDPSession:
+		return r.Time, r.Time
+	case *DHCPMessage:
+		return r.Time, r.Time
+	case *File:
+		return r.Time, r.Time
+	case *Oddity:
+		return r.Time, r.Time
+	case *Finding:
+		return r.Time, r.Time
+	case *Exporter:
+		return r.Time, r.Time
+	}
+	return
+}
+
+// Endpoints calls yield for the common part of each record of b that has one.
+func (b *Batch) Endpoints(yield func(*Endpoints) bool) {
+	for i := range b.HTTP {
+		if !yield(&b.HTTP[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.SSH {
+		if !yield(&b.SSH[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.SMB {
+		if !yield(&b.SMB[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.RPC {
+		if !yield(&b.RPC[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.Kerberos {
+		if !yield(&b.Kerberos[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.NTLM {
+		if !yield(&b.NTLM[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.RDP {
+		if !yield(&b.RDP[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.DHCP {
+		if !yield(&b.DHCP[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.Files {
+		if !yield(&b.Files[i].Endpoints) {
+			return
+		}
+	}
 }

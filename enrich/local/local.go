@@ -113,6 +113,12 @@ func (e *Enricher) Enrich(b *weir.Batch) {
 			d.SrcGroup = e.group(d.Src)
 		}
 	}
+	for p := range b.Endpoints {
+		p.Direction = e.direction(p.Src, p.Dst)
+		if e.hasGroups {
+			p.SrcGroup, p.DstGroup = e.group(p.Src), e.group(p.Dst)
+		}
+	}
 }
 
 // Local reports whether a is an address of one's own, or one that never

@@ -89,11 +89,22 @@ func (b *bounds) addBatch(batch *weir.Batch) {
 	for i := range batch.Oddities {
 		b.add(batch.Oddities[i].Time, batch.Oddities[i].Time)
 	}
-	for i := range batch.Findings {
-		t := micros(batch.Findings[i].Time)
-		b.all.add(t)
-		b.ended.add(t)
+	for e := range batch.Endpoints {
+		b.add(e.Time, e.Time)
 	}
+	for i := range batch.Findings {
+		b.addTold(batch.Findings[i].Time)
+	}
+	for i := range batch.Exporters {
+		b.addTold(batch.Exporters[i].Time)
+	}
+}
+
+// addTold adds the time of a record that is not itself traffic.
+func (b *bounds) addTold(at time.Time) {
+	t := micros(at)
+	b.all.add(t)
+	b.ended.add(t)
 }
 
 func (b *bounds) add(ts, end time.Time) {

@@ -42,12 +42,7 @@ func (p *pending) add(s *Store, b *weir.Batch) error {
 	}
 	p.rows += int64(b.Len())
 	p.bounds.addBatch(b)
-	return errors.Join(
-		put(s, p, weir.FlowTable, b.Flows, (*chunk).putFlow),
-		put(s, p, weir.DNSTransactionTable, b.DNS, (*chunk).putDNSTransaction),
-		put(s, p, weir.OddityTable, b.Oddities, (*chunk).putOddity),
-		put(s, p, weir.FindingTable, b.Findings, (*chunk).putFinding),
-	)
+	return putBatch(s, p, b)
 }
 
 // put puts rows into the sheet of their table.

@@ -3,6 +3,7 @@
 package duckdb
 
 import (
+	"errors"
 	"math/bits"
 
 	"github.com/weir-nta/weir"
@@ -17,6 +18,8 @@ var layouts = []layout{
 		{index: weir.FlowColSlice, name: "slice", kind: uint32s},
 		{index: weir.FlowColOngoing, name: "ongoing", kind: boolean},
 		{index: weir.FlowColSensor, name: "sensor", kind: text},
+		{index: weir.FlowColExporter, name: "exporter", kind: texts, optional: true},
+		{index: weir.FlowColUid, name: "uid", kind: text, optional: true},
 		{index: weir.FlowColSrcIp, name: "src.ip", kind: addr, optional: true},
 		{index: weir.FlowColDstIp, name: "dst.ip", kind: addr, optional: true},
 		{index: weir.FlowColSrcPort, name: "src.port", kind: uint16s},
@@ -24,6 +27,8 @@ var layouts = []layout{
 		{index: weir.FlowColProto, name: "proto", kind: code, names: weir.FlowTable.Columns[weir.FlowColProto].Enum},
 		{index: weir.FlowColIcmpType, name: "icmp.type", kind: uint8s, optional: true},
 		{index: weir.FlowColIcmpCode, name: "icmp.code", kind: uint8s, optional: true},
+		{index: weir.FlowColOriginGuessed, name: "origin.guessed", kind: boolean},
+		{index: weir.FlowColHalf, name: "half", kind: boolean},
 		{index: weir.FlowColApp, name: "app", kind: text, optional: true},
 		{index: weir.FlowColAppGuessed, name: "app.guessed", kind: boolean},
 		{index: weir.FlowColState, name: "state", kind: code, names: weir.FlowTable.Columns[weir.FlowColState].Enum, optional: true},
@@ -37,11 +42,17 @@ var layouts = []layout{
 		{index: weir.FlowColDataDown, name: "data.down", kind: int64s},
 		{index: weir.FlowColFlagsUp, name: "flags.up", kind: code, names: flagNames, optional: true},
 		{index: weir.FlowColFlagsDown, name: "flags.down", kind: code, names: flagNames, optional: true},
+		{index: weir.FlowColSampling, name: "sampling", kind: uint32s, optional: true},
+		{index: weir.FlowColSamplingUnknown, name: "sampling.unknown", kind: boolean},
 		{index: weir.FlowColVlan, name: "vlan", kind: uint16s, optional: true},
 		{index: weir.FlowColTunnel, name: "tunnel", kind: text, optional: true},
 		{index: weir.FlowColSrcHost, name: "src.host", kind: text, optional: true},
 		{index: weir.FlowColDstHost, name: "dst.host", kind: text, optional: true},
 		{index: weir.FlowColDstDomain, name: "dst.domain", kind: text, optional: true},
+		{index: weir.FlowColSrcUser, name: "src.user", kind: text, optional: true},
+		{index: weir.FlowColDstUser, name: "dst.user", kind: text, optional: true},
+		{index: weir.FlowColSrcMac, name: "src.mac", kind: text, optional: true},
+		{index: weir.FlowColDstMac, name: "dst.mac", kind: text, optional: true},
 		{index: weir.FlowColSrcGroup, name: "src.group", kind: text, optional: true},
 		{index: weir.FlowColDstGroup, name: "dst.group", kind: text, optional: true},
 		{index: weir.FlowColSrcAsn, name: "src.asn", kind: uint32s, optional: true},
@@ -68,6 +79,21 @@ var layouts = []layout{
 		{index: weir.FlowColHttpUri, name: "http.uri", kind: text, optional: true},
 		{index: weir.FlowColHttpUa, name: "http.ua", kind: text, optional: true},
 		{index: weir.FlowColHttpStatus, name: "http.status", kind: uint16s, optional: true},
+		{index: weir.FlowColNatSrcIp, name: "nat.src.ip", kind: addr, optional: true},
+		{index: weir.FlowColNatSrcPort, name: "nat.src.port", kind: uint16s, optional: true},
+		{index: weir.FlowColNatDstIp, name: "nat.dst.ip", kind: addr, optional: true},
+		{index: weir.FlowColNatDstPort, name: "nat.dst.port", kind: uint16s, optional: true},
+		{index: weir.FlowColNatEvent, name: "nat.event", kind: text, optional: true},
+		{index: weir.FlowColExportInIf, name: "export.in.if", kind: uint32s, optional: true},
+		{index: weir.FlowColExportOutIf, name: "export.out.if", kind: uint32s, optional: true},
+		{index: weir.FlowColExportNext, name: "export.next", kind: addr, optional: true},
+		{index: weir.FlowColExportTos, name: "export.tos", kind: uint8s, optional: true},
+		{index: weir.FlowColExportDomain, name: "export.domain", kind: uint32s, optional: true},
+		{index: weir.FlowColExportReason, name: "export.reason", kind: text, optional: true},
+		{index: weir.FlowColExportAction, name: "export.action", kind: text, optional: true},
+		{index: weir.FlowColExportAcl, name: "export.acl", kind: text, optional: true},
+		{index: weir.FlowColExportVrf, name: "export.vrf", kind: text, optional: true},
+		{index: weir.FlowColExportExtra, name: "export.extra", kind: texts, optional: true},
 	}},
 	{table: weir.DNSTransactionTable, fields: []field{
 		{index: weir.DNSTransactionColTs, name: "ts", kind: timestamp},
@@ -96,6 +122,208 @@ var layouts = []layout{
 		{index: weir.DNSTransactionColEdnsSize, name: "edns.size", kind: uint16s, optional: true},
 		{index: weir.DNSTransactionColBytesUp, name: "bytes.up", kind: int64s},
 		{index: weir.DNSTransactionColBytesDown, name: "bytes.down", kind: int64s},
+	}},
+	{table: weir.HTTPTransactionTable, fields: []field{
+		{index: weir.HTTPTransactionColTs, name: "ts", kind: timestamp},
+		{index: weir.HTTPTransactionColSensor, name: "sensor", kind: text},
+		{index: weir.HTTPTransactionColUid, name: "uid", kind: text, optional: true},
+		{index: weir.HTTPTransactionColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.HTTPTransactionColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.HTTPTransactionColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.HTTPTransactionColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.HTTPTransactionColProto, name: "proto", kind: code, names: weir.HTTPTransactionTable.Columns[weir.HTTPTransactionColProto].Enum, optional: true},
+		{index: weir.HTTPTransactionColDir, name: "dir", kind: code, names: weir.HTTPTransactionTable.Columns[weir.HTTPTransactionColDir].Enum, optional: true},
+		{index: weir.HTTPTransactionColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.HTTPTransactionColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.HTTPTransactionColMethod, name: "method", kind: text, optional: true},
+		{index: weir.HTTPTransactionColHost, name: "host", kind: text, optional: true},
+		{index: weir.HTTPTransactionColUri, name: "uri", kind: text, optional: true},
+		{index: weir.HTTPTransactionColReferrer, name: "referrer", kind: text, optional: true},
+		{index: weir.HTTPTransactionColUa, name: "ua", kind: text, optional: true},
+		{index: weir.HTTPTransactionColVersion, name: "version", kind: text, optional: true},
+		{index: weir.HTTPTransactionColStatus, name: "status", kind: uint16s, optional: true},
+		{index: weir.HTTPTransactionColBodyUp, name: "body.up", kind: int64s},
+		{index: weir.HTTPTransactionColBodyDown, name: "body.down", kind: int64s},
+		{index: weir.HTTPTransactionColTypeUp, name: "type.up", kind: text, optional: true},
+		{index: weir.HTTPTransactionColTypeDown, name: "type.down", kind: text, optional: true},
+		{index: weir.HTTPTransactionColUser, name: "user", kind: text, optional: true},
+	}},
+	{table: weir.SSHSessionTable, fields: []field{
+		{index: weir.SSHSessionColTs, name: "ts", kind: timestamp},
+		{index: weir.SSHSessionColSensor, name: "sensor", kind: text},
+		{index: weir.SSHSessionColUid, name: "uid", kind: text, optional: true},
+		{index: weir.SSHSessionColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.SSHSessionColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.SSHSessionColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.SSHSessionColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.SSHSessionColProto, name: "proto", kind: code, names: weir.SSHSessionTable.Columns[weir.SSHSessionColProto].Enum, optional: true},
+		{index: weir.SSHSessionColDir, name: "dir", kind: code, names: weir.SSHSessionTable.Columns[weir.SSHSessionColDir].Enum, optional: true},
+		{index: weir.SSHSessionColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.SSHSessionColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.SSHSessionColVersion, name: "version", kind: uint8s, optional: true},
+		{index: weir.SSHSessionColClient, name: "client", kind: text, optional: true},
+		{index: weir.SSHSessionColServer, name: "server", kind: text, optional: true},
+		{index: weir.SSHSessionColHassh, name: "hassh", kind: text, optional: true},
+		{index: weir.SSHSessionColHasshServer, name: "hassh.server", kind: text, optional: true},
+		{index: weir.SSHSessionColAuth, name: "auth", kind: text, optional: true},
+		{index: weir.SSHSessionColAttempts, name: "attempts", kind: uint32s, optional: true},
+		{index: weir.SSHSessionColCipher, name: "cipher", kind: text, optional: true},
+		{index: weir.SSHSessionColKex, name: "kex", kind: text, optional: true},
+		{index: weir.SSHSessionColHostkeyType, name: "hostkey.type", kind: text, optional: true},
+		{index: weir.SSHSessionColHostkey, name: "hostkey", kind: text, optional: true},
+	}},
+	{table: weir.SMBActionTable, fields: []field{
+		{index: weir.SMBActionColTs, name: "ts", kind: timestamp},
+		{index: weir.SMBActionColSensor, name: "sensor", kind: text},
+		{index: weir.SMBActionColUid, name: "uid", kind: text, optional: true},
+		{index: weir.SMBActionColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.SMBActionColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.SMBActionColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.SMBActionColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.SMBActionColProto, name: "proto", kind: code, names: weir.SMBActionTable.Columns[weir.SMBActionColProto].Enum, optional: true},
+		{index: weir.SMBActionColDir, name: "dir", kind: code, names: weir.SMBActionTable.Columns[weir.SMBActionColDir].Enum, optional: true},
+		{index: weir.SMBActionColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.SMBActionColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.SMBActionColVersion, name: "version", kind: text, optional: true},
+		{index: weir.SMBActionColAction, name: "action", kind: text, optional: true},
+		{index: weir.SMBActionColShare, name: "share", kind: text, optional: true},
+		{index: weir.SMBActionColShareType, name: "share.type", kind: text, optional: true},
+		{index: weir.SMBActionColService, name: "service", kind: text, optional: true},
+		{index: weir.SMBActionColFile, name: "file", kind: text, optional: true},
+		{index: weir.SMBActionColRenamed, name: "renamed", kind: text, optional: true},
+		{index: weir.SMBActionColSize, name: "size", kind: int64s, optional: true},
+		{index: weir.SMBActionColStatus, name: "status", kind: text, optional: true},
+		{index: weir.SMBActionColUser, name: "user", kind: text, optional: true},
+	}},
+	{table: weir.RPCCallTable, fields: []field{
+		{index: weir.RPCCallColTs, name: "ts", kind: timestamp},
+		{index: weir.RPCCallColSensor, name: "sensor", kind: text},
+		{index: weir.RPCCallColUid, name: "uid", kind: text, optional: true},
+		{index: weir.RPCCallColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.RPCCallColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.RPCCallColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.RPCCallColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.RPCCallColProto, name: "proto", kind: code, names: weir.RPCCallTable.Columns[weir.RPCCallColProto].Enum, optional: true},
+		{index: weir.RPCCallColDir, name: "dir", kind: code, names: weir.RPCCallTable.Columns[weir.RPCCallColDir].Enum, optional: true},
+		{index: weir.RPCCallColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.RPCCallColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.RPCCallColEndpoint, name: "endpoint", kind: text, optional: true},
+		{index: weir.RPCCallColOperation, name: "operation", kind: text, optional: true},
+		{index: weir.RPCCallColPipe, name: "pipe", kind: text, optional: true},
+		{index: weir.RPCCallColRtt, name: "rtt", kind: duration, optional: true},
+	}},
+	{table: weir.KerberosMessageTable, fields: []field{
+		{index: weir.KerberosMessageColTs, name: "ts", kind: timestamp},
+		{index: weir.KerberosMessageColSensor, name: "sensor", kind: text},
+		{index: weir.KerberosMessageColUid, name: "uid", kind: text, optional: true},
+		{index: weir.KerberosMessageColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.KerberosMessageColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.KerberosMessageColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.KerberosMessageColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.KerberosMessageColProto, name: "proto", kind: code, names: weir.KerberosMessageTable.Columns[weir.KerberosMessageColProto].Enum, optional: true},
+		{index: weir.KerberosMessageColDir, name: "dir", kind: code, names: weir.KerberosMessageTable.Columns[weir.KerberosMessageColDir].Enum, optional: true},
+		{index: weir.KerberosMessageColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.KerberosMessageColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.KerberosMessageColMsg, name: "msg", kind: text, optional: true},
+		{index: weir.KerberosMessageColClient, name: "client", kind: text, optional: true},
+		{index: weir.KerberosMessageColSpn, name: "spn", kind: text, optional: true},
+		{index: weir.KerberosMessageColSuccess, name: "success", kind: text, optional: true},
+		{index: weir.KerberosMessageColError, name: "error", kind: text, optional: true},
+		{index: weir.KerberosMessageColEtype, name: "etype", kind: text, optional: true},
+		{index: weir.KerberosMessageColEtypes, name: "etypes", kind: texts, optional: true},
+		{index: weir.KerberosMessageColForwardable, name: "forwardable", kind: boolean},
+		{index: weir.KerberosMessageColRenewable, name: "renewable", kind: boolean},
+		{index: weir.KerberosMessageColUntil, name: "until", kind: timestamp, optional: true},
+	}},
+	{table: weir.NTLMLogonTable, fields: []field{
+		{index: weir.NTLMLogonColTs, name: "ts", kind: timestamp},
+		{index: weir.NTLMLogonColSensor, name: "sensor", kind: text},
+		{index: weir.NTLMLogonColUid, name: "uid", kind: text, optional: true},
+		{index: weir.NTLMLogonColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.NTLMLogonColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.NTLMLogonColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.NTLMLogonColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.NTLMLogonColProto, name: "proto", kind: code, names: weir.NTLMLogonTable.Columns[weir.NTLMLogonColProto].Enum, optional: true},
+		{index: weir.NTLMLogonColDir, name: "dir", kind: code, names: weir.NTLMLogonTable.Columns[weir.NTLMLogonColDir].Enum, optional: true},
+		{index: weir.NTLMLogonColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.NTLMLogonColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.NTLMLogonColUser, name: "user", kind: text, optional: true},
+		{index: weir.NTLMLogonColHost, name: "host", kind: text, optional: true},
+		{index: weir.NTLMLogonColDomain, name: "domain", kind: text, optional: true},
+		{index: weir.NTLMLogonColServer, name: "server", kind: text, optional: true},
+		{index: weir.NTLMLogonColServerDomain, name: "server.domain", kind: text, optional: true},
+		{index: weir.NTLMLogonColSuccess, name: "success", kind: text, optional: true},
+		{index: weir.NTLMLogonColStatus, name: "status", kind: text, optional: true},
+	}},
+	{table: weir.RDPSessionTable, fields: []field{
+		{index: weir.RDPSessionColTs, name: "ts", kind: timestamp},
+		{index: weir.RDPSessionColSensor, name: "sensor", kind: text},
+		{index: weir.RDPSessionColUid, name: "uid", kind: text, optional: true},
+		{index: weir.RDPSessionColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.RDPSessionColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.RDPSessionColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.RDPSessionColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.RDPSessionColProto, name: "proto", kind: code, names: weir.RDPSessionTable.Columns[weir.RDPSessionColProto].Enum, optional: true},
+		{index: weir.RDPSessionColDir, name: "dir", kind: code, names: weir.RDPSessionTable.Columns[weir.RDPSessionColDir].Enum, optional: true},
+		{index: weir.RDPSessionColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.RDPSessionColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.RDPSessionColCookie, name: "cookie", kind: text, optional: true},
+		{index: weir.RDPSessionColResult, name: "result", kind: text, optional: true},
+		{index: weir.RDPSessionColSecurity, name: "security", kind: text, optional: true},
+		{index: weir.RDPSessionColClient, name: "client", kind: text, optional: true},
+		{index: weir.RDPSessionColBuild, name: "build", kind: text, optional: true},
+		{index: weir.RDPSessionColKeyboard, name: "keyboard", kind: text, optional: true},
+		{index: weir.RDPSessionColCertificates, name: "certificates", kind: uint32s, optional: true},
+		{index: weir.RDPSessionColAuth, name: "auth", kind: text, optional: true},
+	}},
+	{table: weir.DHCPMessageTable, fields: []field{
+		{index: weir.DHCPMessageColTs, name: "ts", kind: timestamp},
+		{index: weir.DHCPMessageColSensor, name: "sensor", kind: text},
+		{index: weir.DHCPMessageColUid, name: "uid", kind: text, optional: true},
+		{index: weir.DHCPMessageColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.DHCPMessageColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.DHCPMessageColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.DHCPMessageColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.DHCPMessageColProto, name: "proto", kind: code, names: weir.DHCPMessageTable.Columns[weir.DHCPMessageColProto].Enum, optional: true},
+		{index: weir.DHCPMessageColDir, name: "dir", kind: code, names: weir.DHCPMessageTable.Columns[weir.DHCPMessageColDir].Enum, optional: true},
+		{index: weir.DHCPMessageColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.DHCPMessageColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.DHCPMessageColMac, name: "mac", kind: text, optional: true},
+		{index: weir.DHCPMessageColRequested, name: "requested", kind: addr, optional: true},
+		{index: weir.DHCPMessageColAssigned, name: "assigned", kind: addr, optional: true},
+		{index: weir.DHCPMessageColServer, name: "server", kind: addr, optional: true},
+		{index: weir.DHCPMessageColLease, name: "lease", kind: duration, optional: true},
+		{index: weir.DHCPMessageColHost, name: "host", kind: text, optional: true},
+		{index: weir.DHCPMessageColFqdn, name: "fqdn", kind: text, optional: true},
+		{index: weir.DHCPMessageColDomain, name: "domain", kind: text, optional: true},
+		{index: weir.DHCPMessageColVendor, name: "vendor", kind: text, optional: true},
+		{index: weir.DHCPMessageColFingerprint, name: "fingerprint", kind: text, optional: true},
+		{index: weir.DHCPMessageColMsg, name: "msg", kind: texts, optional: true},
+	}},
+	{table: weir.FileTable, fields: []field{
+		{index: weir.FileColTs, name: "ts", kind: timestamp},
+		{index: weir.FileColSensor, name: "sensor", kind: text},
+		{index: weir.FileColUid, name: "uid", kind: text, optional: true},
+		{index: weir.FileColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.FileColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.FileColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.FileColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.FileColProto, name: "proto", kind: code, names: weir.FileTable.Columns[weir.FileColProto].Enum, optional: true},
+		{index: weir.FileColDir, name: "dir", kind: code, names: weir.FileTable.Columns[weir.FileColDir].Enum, optional: true},
+		{index: weir.FileColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.FileColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.FileColId, name: "id", kind: text, optional: true},
+		{index: weir.FileColApp, name: "app", kind: text, optional: true},
+		{index: weir.FileColName, name: "name", kind: text, optional: true},
+		{index: weir.FileColType, name: "type", kind: text, optional: true},
+		{index: weir.FileColUp, name: "up", kind: boolean},
+		{index: weir.FileColSize, name: "size", kind: int64s},
+		{index: weir.FileColTotal, name: "total", kind: int64s, optional: true},
+		{index: weir.FileColMissingBytes, name: "missing.bytes", kind: int64s, optional: true},
+		{index: weir.FileColDur, name: "dur", kind: duration, optional: true},
+		{index: weir.FileColMd5, name: "md5", kind: text, optional: true},
+		{index: weir.FileColSha1, name: "sha1", kind: text, optional: true},
+		{index: weir.FileColSha256, name: "sha256", kind: text, optional: true},
 	}},
 	{table: weir.OddityTable, fields: []field{
 		{index: weir.OddityColTs, name: "ts", kind: timestamp},
@@ -131,6 +359,41 @@ var layouts = []layout{
 		{index: weir.FindingColTechniques, name: "techniques", kind: texts, optional: true},
 		{index: weir.FindingColQuery, name: "query", kind: text},
 		{index: weir.FindingColCount, name: "count", kind: int64s},
+	}},
+	{table: weir.ExporterTable, fields: []field{
+		{index: weir.ExporterColTs, name: "ts", kind: timestamp},
+		{index: weir.ExporterColSince, name: "since", kind: timestamp, optional: true},
+		{index: weir.ExporterColSensor, name: "sensor", kind: text},
+		{index: weir.ExporterColIp, name: "ip", kind: addr, optional: true},
+		{index: weir.ExporterColInput, name: "input", kind: text, optional: true},
+		{index: weir.ExporterColKind, name: "kind", kind: text},
+		{index: weir.ExporterColDomain, name: "domain", kind: uint32s, optional: true},
+		{index: weir.ExporterColSeen, name: "seen", kind: timestamp, optional: true},
+		{index: weir.ExporterColDatagrams, name: "datagrams", kind: int64s},
+		{index: weir.ExporterColBytes, name: "bytes", kind: int64s},
+		{index: weir.ExporterColRecords, name: "records", kind: int64s},
+		{index: weir.ExporterColRate, name: "rate", kind: float64s},
+		{index: weir.ExporterColFlows, name: "flows", kind: int64s},
+		{index: weir.ExporterColTemplates, name: "templates", kind: uint32s, optional: true},
+		{index: weir.ExporterColTemplatesMissing, name: "templates.missing", kind: uint32List, optional: true},
+		{index: weir.ExporterColHeld, name: "held", kind: int64s, optional: true},
+		{index: weir.ExporterColHeldLost, name: "held.lost", kind: int64s, optional: true},
+		{index: weir.ExporterColSampling, name: "sampling", kind: uint32s, optional: true},
+		{index: weir.ExporterColSamplingUnknown, name: "sampling.unknown", kind: boolean},
+		{index: weir.ExporterColLost, name: "lost", kind: int64s, optional: true},
+		{index: weir.ExporterColReordered, name: "reordered", kind: int64s, optional: true},
+		{index: weir.ExporterColDuplicated, name: "duplicated", kind: int64s, optional: true},
+		{index: weir.ExporterColRestarts, name: "restarts", kind: int64s, optional: true},
+		{index: weir.ExporterColSkew, name: "skew", kind: duration, optional: true},
+		{index: weir.ExporterColTimeoutActive, name: "timeout.active", kind: duration, optional: true},
+		{index: weir.ExporterColTimeoutInactive, name: "timeout.inactive", kind: duration, optional: true},
+		{index: weir.ExporterColOneway, name: "oneway", kind: float64s},
+		{index: weir.ExporterColInterfaces, name: "interfaces", kind: uint32s, optional: true},
+		{index: weir.ExporterColInterfacesErrors, name: "interfaces.errors", kind: int64s, optional: true},
+		{index: weir.ExporterColDroppedKernel, name: "dropped.kernel", kind: int64s, optional: true},
+		{index: weir.ExporterColDroppedDecoder, name: "dropped.decoder", kind: int64s, optional: true},
+		{index: weir.ExporterColDroppedLimit, name: "dropped.limit", kind: int64s, optional: true},
+		{index: weir.ExporterColDroppedStore, name: "dropped.store", kind: int64s, optional: true},
 	}},
 }
 
@@ -191,8 +454,35 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 			out[i] = c.str(rows[i].Sensor)
 		}
 	}
-	{ // src.ip
+	{ // exporter
 		const column = 6
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Exporters) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Exporters)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // uid
+		const column = 7
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 8
 		out := values[uint64](c, column, at)
 		low := values[uint64](c, column+1, at)
 		set := uint64(0)
@@ -207,7 +497,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column+1, at, all, set)
 	}
 	{ // dst.ip
-		const column = 8
+		const column = 10
 		out := values[uint64](c, column, at)
 		low := values[uint64](c, column+1, at)
 		set := uint64(0)
@@ -222,21 +512,21 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column+1, at, all, set)
 	}
 	{ // src.port
-		const column = 10
+		const column = 12
 		out := values[uint16](c, column, at)
 		for i := range rows {
 			out[i] = rows[i].SrcPort
 		}
 	}
 	{ // dst.port
-		const column = 11
+		const column = 13
 		out := values[uint16](c, column, at)
 		for i := range rows {
 			out[i] = rows[i].DstPort
 		}
 	}
 	{ // proto
-		const column = 12
+		const column = 14
 		out := values[uint8](c, column, at)
 		for i := range rows {
 			out[i] = uint8(rows[i].Proto)
@@ -249,7 +539,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // icmp.type
-		const column = 13
+		const column = 15
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for m := hasICMP; m != 0; m &= m - 1 {
@@ -260,7 +550,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // icmp.code
-		const column = 14
+		const column = 16
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for m := hasICMP; m != 0; m &= m - 1 {
@@ -270,8 +560,22 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 		c.present(column, at, all, set)
 	}
+	{ // origin.guessed
+		const column = 17
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].OriginGuessed
+		}
+	}
+	{ // half
+		const column = 18
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].Half
+		}
+	}
 	{ // app
-		const column = 15
+		const column = 19
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -284,14 +588,14 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // app.guessed
-		const column = 16
+		const column = 20
 		out := values[bool](c, column, at)
 		for i := range rows {
 			out[i] = rows[i].AppGuessed
 		}
 	}
 	{ // state
-		const column = 17
+		const column = 21
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -304,7 +608,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // history
-		const column = 18
+		const column = 22
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -317,7 +621,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dir
-		const column = 19
+		const column = 23
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -330,49 +634,49 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // bytes.up
-		const column = 20
+		const column = 24
 		out := values[int64](c, column, at)
 		for i := range rows {
 			out[i] = clamp(rows[i].BytesUp)
 		}
 	}
 	{ // bytes.down
-		const column = 21
+		const column = 25
 		out := values[int64](c, column, at)
 		for i := range rows {
 			out[i] = clamp(rows[i].BytesDown)
 		}
 	}
 	{ // pkts.up
-		const column = 22
+		const column = 26
 		out := values[int64](c, column, at)
 		for i := range rows {
 			out[i] = clamp(rows[i].PacketsUp)
 		}
 	}
 	{ // pkts.down
-		const column = 23
+		const column = 27
 		out := values[int64](c, column, at)
 		for i := range rows {
 			out[i] = clamp(rows[i].PacketsDown)
 		}
 	}
 	{ // data.up
-		const column = 24
+		const column = 28
 		out := values[int64](c, column, at)
 		for i := range rows {
 			out[i] = clamp(rows[i].DataUp)
 		}
 	}
 	{ // data.down
-		const column = 25
+		const column = 29
 		out := values[int64](c, column, at)
 		for i := range rows {
 			out[i] = clamp(rows[i].DataDown)
 		}
 	}
 	{ // flags.up
-		const column = 26
+		const column = 30
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -385,7 +689,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // flags.down
-		const column = 27
+		const column = 31
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -397,8 +701,28 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 		c.present(column, at, all, set)
 	}
+	{ // sampling
+		const column = 32
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Sampling == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Sampling
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sampling.unknown
+		const column = 33
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SamplingUnknown
+		}
+	}
 	{ // vlan
-		const column = 28
+		const column = 34
 		out := values[uint16](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -411,7 +735,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tunnel
-		const column = 29
+		const column = 35
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -424,7 +748,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.host
-		const column = 30
+		const column = 36
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -437,7 +761,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.host
-		const column = 31
+		const column = 37
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -450,7 +774,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.domain
-		const column = 32
+		const column = 38
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -462,8 +786,60 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 		c.present(column, at, all, set)
 	}
+	{ // src.user
+		const column = 39
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcUser == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcUser)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.user
+		const column = 40
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstUser == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstUser)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.mac
+		const column = 41
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcMAC == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcMAC)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.mac
+		const column = 42
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstMAC == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstMAC)
+		}
+		c.present(column, at, all, set)
+	}
 	{ // src.group
-		const column = 33
+		const column = 43
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -476,7 +852,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.group
-		const column = 34
+		const column = 44
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -489,7 +865,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.asn
-		const column = 35
+		const column = 45
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -502,7 +878,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.asn
-		const column = 36
+		const column = 46
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -515,7 +891,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.org
-		const column = 37
+		const column = 47
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -528,7 +904,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.org
-		const column = 38
+		const column = 48
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -541,7 +917,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.country
-		const column = 39
+		const column = 49
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -554,7 +930,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.country
-		const column = 40
+		const column = 50
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -573,7 +949,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // tls.version
-		const column = 41
+		const column = 51
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -587,7 +963,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.cipher
-		const column = 42
+		const column = 52
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -601,7 +977,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.sni
-		const column = 43
+		const column = 53
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -615,7 +991,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.alpn
-		const column = 44
+		const column = 54
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -629,7 +1005,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.ja3
-		const column = 45
+		const column = 55
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -643,7 +1019,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.ja3s
-		const column = 46
+		const column = 56
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -657,7 +1033,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.ja4
-		const column = 47
+		const column = 57
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -671,7 +1047,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.subject
-		const column = 48
+		const column = 58
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -685,7 +1061,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.issuer
-		const column = 49
+		const column = 59
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -699,7 +1075,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.not_before
-		const column = 50
+		const column = 60
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -713,7 +1089,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.not_after
-		const column = 51
+		const column = 61
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -727,7 +1103,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.self_signed
-		const column = 52
+		const column = 62
 		out := values[bool](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -738,7 +1114,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.sha256
-		const column = 53
+		const column = 63
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -758,7 +1134,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // http.method
-		const column = 54
+		const column = 64
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -772,7 +1148,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.host
-		const column = 55
+		const column = 65
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -786,7 +1162,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.uri
-		const column = 56
+		const column = 66
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -800,7 +1176,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.ua
-		const column = 57
+		const column = 67
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -814,7 +1190,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.status
-		const column = 58
+		const column = 68
 		out := values[uint16](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -824,6 +1200,235 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 			}
 			set |= 1 << i
 			out[i] = rows[i].HTTP.Status
+		}
+		c.present(column, at, all, set)
+	}
+	var hasNAT uint64
+	for i := range rows {
+		if rows[i].NAT != nil {
+			hasNAT |= 1 << i
+		}
+	}
+	{ // nat.src.ip
+		const column = 69
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for m := hasNAT; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if !rows[i].NAT.Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].NAT.Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // nat.src.port
+		const column = 71
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for m := hasNAT; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].NAT.SrcPort == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].NAT.SrcPort
+		}
+		c.present(column, at, all, set)
+	}
+	{ // nat.dst.ip
+		const column = 72
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for m := hasNAT; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if !rows[i].NAT.Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].NAT.Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // nat.dst.port
+		const column = 74
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for m := hasNAT; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].NAT.DstPort == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].NAT.DstPort
+		}
+		c.present(column, at, all, set)
+	}
+	{ // nat.event
+		const column = 75
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasNAT; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].NAT.Event == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].NAT.Event)
+		}
+		c.present(column, at, all, set)
+	}
+	var hasExport uint64
+	for i := range rows {
+		if rows[i].Export != nil {
+			hasExport |= 1 << i
+		}
+	}
+	{ // export.in.if
+		const column = 76
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.InIf == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Export.InIf
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.out.if
+		const column = 77
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.OutIf == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Export.OutIf
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.next
+		const column = 78
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if !rows[i].Export.Next.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Export.Next)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // export.tos
+		const column = 80
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.TOS == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Export.TOS
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.domain
+		const column = 81
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.Domain == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Export.Domain
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.reason
+		const column = 82
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.Reason == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Export.Reason)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.action
+		const column = 83
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.Action == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Export.Action)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.acl
+		const column = 84
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.ACL == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Export.ACL)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.vrf
+		const column = 85
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Export.VRF == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Export.VRF)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // export.extra
+		const column = 86
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for m := hasExport; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if len(rows[i].Export.Extra) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Export.Extra)
 		}
 		c.present(column, at, all, set)
 	}
@@ -1103,6 +1708,2289 @@ func (c *chunk) putDNSTransaction(rows []weir.DNSTransaction, at int) {
 		for i := range rows {
 			out[i] = clamp(rows[i].BytesDown)
 		}
+	}
+}
+
+// putHTTPTransaction puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putHTTPTransaction(rows []weir.HTTPTransaction, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // method
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Method == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Method)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // host
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Host == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Host)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // uri
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].URI == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].URI)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // referrer
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Referrer == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Referrer)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // ua
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UserAgent == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UserAgent)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // version
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Version == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Version)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // status
+		const column = 19
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Status == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Status
+		}
+		c.present(column, at, all, set)
+	}
+	{ // body.up
+		const column = 20
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].BodyUp)
+		}
+	}
+	{ // body.down
+		const column = 21
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].BodyDown)
+		}
+	}
+	{ // type.up
+		const column = 22
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].TypeUp == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].TypeUp)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // type.down
+		const column = 23
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].TypeDown == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].TypeDown)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // user
+		const column = 24
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].User == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].User)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putSSHSession puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putSSHSession(rows []weir.SSHSession, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // version
+		const column = 13
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Version == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Version
+		}
+		c.present(column, at, all, set)
+	}
+	{ // client
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Client == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Client)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // server
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Server == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Server)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // hassh
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].HASSH == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].HASSH)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // hassh.server
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].HASSHServer == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].HASSHServer)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // auth
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Auth == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Auth)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // attempts
+		const column = 19
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Attempts == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Attempts
+		}
+		c.present(column, at, all, set)
+	}
+	{ // cipher
+		const column = 20
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Cipher == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Cipher)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // kex
+		const column = 21
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].KeyExchange == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].KeyExchange)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // hostkey.type
+		const column = 22
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].HostKeyType == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].HostKeyType)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // hostkey
+		const column = 23
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].HostKey == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].HostKey)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putSMBAction puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putSMBAction(rows []weir.SMBAction, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // version
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Version == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Version)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // action
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Action == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Action)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // share
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Share == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Share)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // share.type
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ShareType == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].ShareType)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // service
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Service == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Service)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // file
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].File == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].File)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // renamed
+		const column = 19
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Renamed == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Renamed)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // size
+		const column = 20
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Size == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Size)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // status
+		const column = 21
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Status == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Status)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // user
+		const column = 22
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].User == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].User)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putRPCCall puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putRPCCall(rows []weir.RPCCall, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // endpoint
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Endpoint == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Endpoint)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // operation
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Operation == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Operation)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // pipe
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Pipe == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Pipe)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // rtt
+		const column = 16
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].RTT == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].RTT.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putKerberosMessage puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putKerberosMessage(rows []weir.KerberosMessage, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // msg
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Type == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Type)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // client
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Client == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Client)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // spn
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Service == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Service)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // success
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Success == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Success)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // error
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Error == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Error)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // etype
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Cipher == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Cipher)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // etypes
+		const column = 19
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Requested) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Requested)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // forwardable
+		const column = 20
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].Forwardable
+		}
+	}
+	{ // renewable
+		const column = 21
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].Renewable
+		}
+	}
+	{ // until
+		const column = 22
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Until.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Until.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putNTLMLogon puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putNTLMLogon(rows []weir.NTLMLogon, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // user
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].User == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].User)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // host
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Host == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Host)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // domain
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Domain == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Domain)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // server
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ServerName == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].ServerName)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // server.domain
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ServerDomain == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].ServerDomain)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // success
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Success == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Success)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // status
+		const column = 19
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Status == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Status)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putRDPSession puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putRDPSession(rows []weir.RDPSession, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // cookie
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Cookie == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Cookie)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // result
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Result == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Result)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // security
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Security == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Security)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // client
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Client == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Client)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // build
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Build == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Build)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // keyboard
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Keyboard == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Keyboard)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // certificates
+		const column = 19
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Certificates == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Certificates
+		}
+		c.present(column, at, all, set)
+	}
+	{ // auth
+		const column = 20
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Auth == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Auth)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putDHCPMessage puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putDHCPMessage(rows []weir.DHCPMessage, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // mac
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].MAC == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].MAC)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // requested
+		const column = 14
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Requested.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Requested)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // assigned
+		const column = 16
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Assigned.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Assigned)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // server
+		const column = 18
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Server.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Server)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // lease
+		const column = 20
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Lease == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Lease.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // host
+		const column = 21
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Host == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Host)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // fqdn
+		const column = 22
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].FQDN == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].FQDN)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // domain
+		const column = 23
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Domain == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Domain)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // vendor
+		const column = 24
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Vendor == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Vendor)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // fingerprint
+		const column = 25
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Fingerprint == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Fingerprint)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // msg
+		const column = 26
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Messages) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Messages)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putFile puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putFile(rows []weir.File, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // id
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].ID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // app
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Protocol == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Protocol)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // name
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Name == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Name)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // type
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Type == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Type)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // up
+		const column = 17
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].FromSrc
+		}
+	}
+	{ // size
+		const column = 18
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Size)
+		}
+	}
+	{ // total
+		const column = 19
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Total == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Total)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // missing.bytes
+		const column = 20
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Missing == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Missing)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dur
+		const column = 21
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Duration == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Duration.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // md5
+		const column = 22
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].MD5 == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].MD5)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sha1
+		const column = 23
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SHA1 == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SHA1)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sha256
+		const column = 24
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SHA256 == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SHA256)
+		}
+		c.present(column, at, all, set)
 	}
 }
 
@@ -1456,4 +4344,407 @@ func (c *chunk) putFinding(rows []weir.Finding, at int) {
 			out[i] = clamp(rows[i].Count)
 		}
 	}
+}
+
+// putExporter puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putExporter(rows []weir.Exporter, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // since
+		const column = 1
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Since.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Since.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 2
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Addr.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Addr)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // input
+		const column = 5
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Input == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Input)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // kind
+		const column = 6
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Kind)
+		}
+	}
+	{ // domain
+		const column = 7
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Domain == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Domain
+		}
+		c.present(column, at, all, set)
+	}
+	{ // seen
+		const column = 8
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Seen.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Seen.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // datagrams
+		const column = 9
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Datagrams)
+		}
+	}
+	{ // bytes
+		const column = 10
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Bytes)
+		}
+	}
+	{ // records
+		const column = 11
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Records)
+		}
+	}
+	{ // rate
+		const column = 12
+		out := values[float64](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].Rate
+		}
+	}
+	{ // flows
+		const column = 13
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Flows)
+		}
+	}
+	{ // templates
+		const column = 14
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Templates == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Templates
+		}
+		c.present(column, at, all, set)
+	}
+	{ // templates.missing
+		const column = 15
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].MissingTemplates) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.uint32s(column, rows[i].MissingTemplates)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // held
+		const column = 16
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Held == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Held)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // held.lost
+		const column = 17
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].HeldLost == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].HeldLost)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sampling
+		const column = 18
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Sampling == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Sampling
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sampling.unknown
+		const column = 19
+		out := values[bool](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SamplingUnknown
+		}
+	}
+	{ // lost
+		const column = 20
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Lost == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Lost)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // reordered
+		const column = 21
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Reordered == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Reordered)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // duplicated
+		const column = 22
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Duplicated == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Duplicated)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // restarts
+		const column = 23
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Restarts == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Restarts)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // skew
+		const column = 24
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Skew == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Skew.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // timeout.active
+		const column = 25
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ActiveTimeout == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].ActiveTimeout.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // timeout.inactive
+		const column = 26
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].InactiveTimeout == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].InactiveTimeout.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // oneway
+		const column = 27
+		out := values[float64](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].OneWay
+		}
+	}
+	{ // interfaces
+		const column = 28
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Interfaces == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Interfaces
+		}
+		c.present(column, at, all, set)
+	}
+	{ // interfaces.errors
+		const column = 29
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].InterfaceErrors == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].InterfaceErrors)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dropped.kernel
+		const column = 30
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DroppedKernel == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].DroppedKernel)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dropped.decoder
+		const column = 31
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DroppedDecoder == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].DroppedDecoder)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dropped.limit
+		const column = 32
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DroppedLimit == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].DroppedLimit)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dropped.store
+		const column = 33
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DroppedStore == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].DroppedStore)
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putBatch puts the records of b into the sheets of their tables.
+func putBatch(s *Store, p *pending, b *weir.Batch) error {
+	return errors.Join(
+		put(s, p, weir.FlowTable, b.Flows, (*chunk).putFlow),
+		put(s, p, weir.DNSTransactionTable, b.DNS, (*chunk).putDNSTransaction),
+		put(s, p, weir.HTTPTransactionTable, b.HTTP, (*chunk).putHTTPTransaction),
+		put(s, p, weir.SSHSessionTable, b.SSH, (*chunk).putSSHSession),
+		put(s, p, weir.SMBActionTable, b.SMB, (*chunk).putSMBAction),
+		put(s, p, weir.RPCCallTable, b.RPC, (*chunk).putRPCCall),
+		put(s, p, weir.KerberosMessageTable, b.Kerberos, (*chunk).putKerberosMessage),
+		put(s, p, weir.NTLMLogonTable, b.NTLM, (*chunk).putNTLMLogon),
+		put(s, p, weir.RDPSessionTable, b.RDP, (*chunk).putRDPSession),
+		put(s, p, weir.DHCPMessageTable, b.DHCP, (*chunk).putDHCPMessage),
+		put(s, p, weir.FileTable, b.Files, (*chunk).putFile),
+		put(s, p, weir.OddityTable, b.Oddities, (*chunk).putOddity),
+		put(s, p, weir.FindingTable, b.Findings, (*chunk).putFinding),
+		put(s, p, weir.ExporterTable, b.Exporters, (*chunk).putExporter),
+	)
 }

@@ -106,12 +106,7 @@ func (s *Store) open() error {
 }
 
 func newBatch(b *weir.Batch) *batch {
-	nb := &batch{Batch: weir.Batch{
-		Flows:    slices.Clone(b.Flows),
-		DNS:      slices.Clone(b.DNS),
-		Oddities: slices.Clone(b.Oddities),
-		Findings: slices.Clone(b.Findings),
-	}}
+	nb := &batch{Batch: b.Clone()}
 	nb.entries = make([]entry, 0, nb.Len())
 	for r := range nb.Records {
 		nb.entries = append(nb.entries, newEntry(r))
@@ -121,16 +116,7 @@ func newBatch(b *weir.Batch) *batch {
 
 func newEntry(r weir.Record) entry {
 	e := entry{record: r, bytes: own(reflect.ValueOf(r).Elem())}
-	switch r := r.(type) {
-	case *weir.Flow:
-		e.ts, e.end = r.Start, r.End
-	case *weir.DNSTransaction:
-		e.ts, e.end = r.Time, r.Time
-	case *weir.Oddity:
-		e.ts, e.end = r.Time, r.Time
-	case *weir.Finding:
-		e.ts, e.end = r.Time, r.Time
-	}
+	e.ts, e.end = weir.Span(r)
 	return e
 }
 
