@@ -32,17 +32,21 @@ func addrs(texts ...string) []netip.Addr {
 	return out
 }
 
-// RandomBatch makes n flows and n DNS transactions, and some oddities and
-// findings, of two days from 2026-11-20 on, the same for the same seed.
+// RandomBatch makes n flows and n DNS transactions, and some records of every
+// other table, of two days from 2026-11-20 on, the same for the same seed.
 func RandomBatch(seed uint64, n int) *weir.Batch {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := &weir.Batch{}
 	for range n {
 		b.Add(randomRecord(r, weir.FlowTable))
 		b.Add(randomRecord(r, weir.DNSTransactionTable))
-		if r.IntN(3) == 0 {
-			b.Add(randomRecord(r, weir.OddityTable))
-			b.Add(randomRecord(r, weir.FindingTable))
+		if r.IntN(3) != 0 {
+			continue
+		}
+		for _, t := range weir.Tables {
+			if t != weir.FlowTable && t != weir.DNSTransactionTable {
+				b.Add(randomRecord(r, t))
+			}
 		}
 	}
 	return b
@@ -65,7 +69,12 @@ func randomRecord(r *rand.Rand, table *weir.Table) weir.Record {
 			}
 			v = list
 		}
-		if err := rec.Set(i, v); err != nil {
+		n, isInt := v.(int64)
+		err := rec.Set(i, v)
+		if err != nil && isInt { // a field of one octet
+			err = rec.Set(i, n&0xff)
+		}
+		if err != nil {
 			panic(fmt.Sprintf("set %s of %s to %v: %v", c.Name, table.Name, v, err)) // the pools are wrong
 		}
 	}
@@ -95,11 +104,7 @@ func randomValue(r *rand.Rand, c *weir.Column) any {
 	}
 	switch c.Type {
 	case weir.Int:
-		n := pick(r, poolInts)
-		if c.Name == "icmp.type" || c.Name == "icmp.code" {
-			n &= 0xff
-		}
-		return n
+		return pick(r, poolInts)
 	case weir.Bool:
 		return r.IntN(2) == 0
 	case weir.Addr:
