@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -108,6 +109,13 @@ func (r *Reader) head() ([]byte, error) {
 		return nil, ErrEmpty
 	}
 	return nil, r.failed(err)
+}
+
+// IsCapture reports whether head, the first bytes of a file out of its
+// compression, begins a capture that a [Reader] reads.
+func IsCapture(head []byte) bool {
+	r := &Reader{in: bufio.NewReader(bytes.NewReader(head)), close: func() {}}
+	return r.begin(head) == nil
 }
 
 // begin finds the format out and reads the header of the file.
