@@ -7,6 +7,7 @@ import (
 	"bytes"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/internal/uri"
 	"github.com/weir-nta/weir/internal/wire"
 )
 
@@ -14,12 +15,7 @@ import (
 const (
 	maxHead      = 16 << 10 // servers refuse longer heads: 8 KB is the usual limit
 	maxMethod    = 24       // the longest registered one is UPDATEREDIRECTREF, 17
-	maxURI       = 1024
 	maxUserAgent = 512
-	maxHost      = 255
-	// maxBareKey is the longest part of a query without = that is taken for a
-	// key ("?wsdl"); a longer one may itself be what should not be kept.
-	maxBareKey = 32
 )
 
 // Client reads the head of the first request, from the first byte that the
@@ -42,7 +38,7 @@ func Client(dst *weir.HTTP, b []byte) wire.Status {
 		return wire.No
 	}
 	dst.Method = string(line[:n])
-	dst.URI = maskedURI(target)
+	dst.URI = uri.Masked(target)
 	dst.Host = hostOf(dst.Method, target)
 	fromTarget := dst.Host != ""
 
@@ -56,10 +52,10 @@ func Client(dst *weir.HTTP, b []byte) wire.Status {
 		key, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case !fromTarget && !seen && equalFold(key, "host"):
-			dst.Host = hostName(bytes.TrimSpace(value))
+			dst.Host = uri.Host(bytes.TrimSpace(value))
 			seen = true
 		case dst.UserAgent == "" && equalFold(key, "user-agent"):
-			dst.UserAgent = printable(bytes.TrimSpace(value), maxUserAgent)
+			dst.UserAgent = uri.Printable(bytes.TrimSpace(value), maxUserAgent)
 		}
 	}
 	if len(b) >= maxHead {
@@ -151,123 +147,19 @@ func cutLast(b []byte) (target, version []byte, ok bool) {
 	return b[:i], b[i+1:], true
 }
 
-// maskedURI returns the target with the values of its parameters replaced by
-// *, for they hold passwords, tokens and names: those of the query and those
-// behind a semicolon in the path. User names before a host are left out.
-func maskedURI(target []byte) string {
-	if i := bytes.Index(target, []byte("://")); i > 0 {
-		authority := target[i+3:]
-		end := authorityEnd(authority)
-		if at := bytes.LastIndexByte(authority[:end], '@'); at >= 0 {
-			target = append(append([]byte{}, target[:i+3]...), authority[at+1:]...)
-		}
-	}
-	out := make([]byte, 0, min(len(target), maxURI)+8)
-	query := false
-	for len(target) > 0 && len(out) < maxURI {
-		end := partEnd(target, query)
-		out = appendMasked(out, target[:end], query)
-		if end == len(target) {
-			break
-		}
-		query = query || target[end] == '?'
-		// In the path a slash ends what a semicolon began.
-		inParameter := query || target[end] == ';'
-		out = append(out, target[end])
-		target = target[end+1:]
-		if inParameter && !query {
-			end = bytes.IndexAny(target, "/;?")
-			if end < 0 {
-				end = len(target)
-			}
-			out = appendMasked(out, target[:end], true)
-			target = target[end:]
-		}
-	}
-	return string(out[:min(len(out), maxURI)])
-}
-
-// partEnd returns where the next delimiter is: of parameters within a query,
-// of the path outside.
-func partEnd(b []byte, query bool) int {
-	delimiters := ";?"
-	if query {
-		delimiters = "&;"
-	}
-	if i := bytes.IndexAny(b, delimiters); i >= 0 {
-		return i
-	}
-	return len(b)
-}
-
-// appendMasked appends part; of a parameter only its key.
-func appendMasked(dst, part []byte, parameter bool) []byte {
-	if parameter {
-		key, value, pair := bytes.Cut(part, []byte("="))
-		switch {
-		case pair && len(value) > 0:
-			return append(appendPrintable(dst, key), "=*"...)
-		case !pair && len(part) > maxBareKey:
-			return append(dst, '*')
-		}
-	}
-	return appendPrintable(dst, part)
-}
-
 // hostOf returns the host that the target names: in the absolute form, which
 // goes before the header (RFC 9112, 3.2.2), or as the far end of a CONNECT.
 func hostOf(method string, target []byte) string {
 	if method == "CONNECT" {
-		return hostName(target)
+		return uri.Host(target)
 	}
 	i := bytes.Index(target, []byte("://"))
 	if i <= 0 || bytes.ContainsAny(target[:i], "/?") {
 		return ""
 	}
 	authority := target[i+3:]
-	authority = authority[:authorityEnd(authority)]
-	return hostName(authority[bytes.LastIndexByte(authority, '@')+1:])
-}
-
-func authorityEnd(b []byte) int {
-	if i := bytes.IndexAny(b, "/?#"); i >= 0 {
-		return i
-	}
-	return len(b)
-}
-
-// hostName returns an authority without its port, in lower case; of an IPv6
-// address without the brackets.
-func hostName(b []byte) string {
-	if len(b) > 0 && b[0] == '[' {
-		if i := bytes.IndexByte(b, ']'); i > 0 {
-			return printable(bytes.ToLower(b[1:i]), maxHost)
-		}
-	}
-	if i := bytes.LastIndexByte(b, ':'); i >= 0 && bytes.IndexByte(b, ':') == i {
-		b = b[:i]
-	}
-	return printable(bytes.ToLower(b[:min(len(b), maxHost)]), maxHost)
-}
-
-// printable returns b as a string of n bytes at most.
-func printable(b []byte, n int) string {
-	var room [64]byte
-	out := appendPrintable(room[:0], b[:min(len(b), n)])
-	return string(out[:min(len(out), n)])
-}
-
-// appendPrintable appends b with octets outside printable ASCII as \xHH.
-func appendPrintable(dst, b []byte) []byte {
-	const hex = "0123456789abcdef"
-	for _, c := range b {
-		if c < ' ' || c >= 0x7f {
-			dst = append(dst, '\\', 'x', hex[c>>4], hex[c&15])
-			continue
-		}
-		dst = append(dst, c)
-	}
-	return dst
+	authority = authority[:uri.AuthorityEnd(authority)]
+	return uri.Host(authority[bytes.LastIndexByte(authority, '@')+1:])
 }
 
 // equalFold reports whether b, in ASCII, is lower, whatever its case.

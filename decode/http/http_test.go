@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/internal/sharedtest"
+	"github.com/weir-nta/weir/internal/uri"
 	"github.com/weir-nta/weir/internal/wire"
 )
 
@@ -75,8 +76,8 @@ func TestServer(t *testing.T) {
 func TestBounds(t *testing.T) {
 	in := fmt.Sprintf("GET /%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n\r\n", strings.Repeat("\xff", 3000), strings.Repeat("h", 1000), strings.Repeat("u", 1000))
 	var got weir.HTTP
-	if s := Client(&got, []byte(in)); s != wire.Done || len(got.URI) != maxURI || len(got.Host) != maxHost || len(got.UserAgent) != maxUserAgent {
-		t.Errorf("%v, lengths %d %d %d, want %d %d %d", s, len(got.URI), len(got.Host), len(got.UserAgent), maxURI, maxHost, maxUserAgent)
+	if s := Client(&got, []byte(in)); s != wire.Done || len(got.URI) != uri.MaxMasked || len(got.Host) != uri.MaxHost || len(got.UserAgent) != maxUserAgent {
+		t.Errorf("%v, lengths %d %d %d, want %d %d %d", s, len(got.URI), len(got.Host), len(got.UserAgent), uri.MaxMasked, uri.MaxHost, maxUserAgent)
 	}
 }
 
@@ -118,7 +119,7 @@ func FuzzClient(f *testing.F) {
 			t.Errorf("Client(%q) = No, but filled %+v", b, got)
 		}
 		for _, text := range []string{got.Method, got.URI, got.Host, got.UserAgent} {
-			if len(text) > maxURI {
+			if len(text) > uri.MaxMasked {
 				t.Errorf("%d bytes", len(text))
 			}
 			for i := range len(text) {

@@ -1,0 +1,30 @@
+package uri
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMasked(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                     "",
+		"/a?user=x&pw=secret&flag":             "/a?user=*&pw=*&flag",
+		"/a;jsessionid=1234/b?x=":              "/a;jsessionid=*/b?x=",
+		"http://me:pw@h.example/p?q=1":         "http://h.example/p?q=*",
+		"/?" + strings.Repeat("t", 40):         "/?*",
+		"/\x1b?k\x00=v":                        `/\x1b?k\x00=*`,
+		"/" + strings.Repeat("a", 2*MaxMasked): "/" + strings.Repeat("a", MaxMasked-1),
+	} {
+		if got := Masked([]byte(in)); got != want {
+			t.Errorf("Masked(%.60q) = %.60q, want %.60q", in, got, want)
+		}
+	}
+}
+
+func TestHost(t *testing.T) {
+	for in, want := range map[string]string{"": "", "WWW.Example.com:8080": "www.example.com", "[2001:DB8::1]:443": "2001:db8::1", "2001:db8::1": "2001:db8::1"} {
+		if got := Host([]byte(in)); got != want {
+			t.Errorf("Host(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
