@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
@@ -23,9 +24,22 @@ type Pipeline struct {
 	Store     store.Store // nil: records are not kept
 	Detectors []detect.Choice
 	Found     func(weir.Finding) // called for each finding, one at a time; nil for nobody
-	Live      bool               // a slow detector loses records instead of holding up the sources
 	Log       *slog.Logger
 
+	// Live says that the traffic does not wait: a slow detector loses records
+	// instead of holding up the sources, and so does a store that takes none
+	// (a full disk). What is lost is counted and the sources go on.
+	Live bool
+	// FlushEvery is how often a live store makes durable what it has taken, 0
+	// for 1 s; RetainEvery how often it deletes what Retention no longer wants,
+	// 0 for 10 min.
+	FlushEvery, RetainEvery time.Duration
+	// Retention bounds a live store.
+	Retention Retention
+	// Sensor names this place in the records of its own health.
+	Sensor string
+
+	keeper keeper
 	engine *detect.Engine
 	carry1 sync.Mutex     // enrichers and the order of batches want one at a time
 	found  []weir.Finding // reported and not yet in the store
@@ -51,8 +65,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	p.engine = engine
 
+	stop := p.keepUp(last)
 	errs := p.runSources(ctx, func(b *weir.Batch) error { return p.carry(last, b) })
 	engine.Close()
+	stop()
 	if err := p.finish(last); err != nil && !errors.Is(errors.Join(errs...), ErrStore) {
 		errs = append(errs, err) // said once: a full disk refuses this too
 	}
@@ -68,6 +84,7 @@ func (p *Pipeline) finish(ctx context.Context) error {
 		return err
 	}
 	if err := p.Store.Flush(ctx); err != nil {
+		p.keeper.failed(err, 0)
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return nil
@@ -116,10 +133,8 @@ func (p *Pipeline) carry(ctx context.Context, b *weir.Batch) error {
 	for _, e := range p.Enrich {
 		e.Enrich(b)
 	}
-	if p.Store != nil {
-		if err := p.Store.Append(ctx, b); err != nil {
-			return fmt.Errorf("%w: %w", ErrStore, err)
-		}
+	if err := p.keep(ctx, b); err != nil {
+		return err
 	}
 	if err := p.engine.Observe(ctx, b); err != nil {
 		return err
@@ -149,8 +164,17 @@ func (p *Pipeline) keepFindings(ctx context.Context) error {
 	if len(found) == 0 {
 		return nil
 	}
-	if err := p.Store.Append(ctx, &weir.Batch{Findings: found}); err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
+	return p.keep(ctx, &weir.Batch{Findings: found})
+}
+
+// keep gives b to the store. A live pipeline goes on without one that refuses.
+func (p *Pipeline) keep(ctx context.Context, b *weir.Batch) (err error) {
+	if p.Store != nil {
+		err = p.Store.Append(ctx, b)
 	}
-	return nil
+	p.keeper.took(b, err)
+	if err == nil || p.Live {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrStore, err)
 }

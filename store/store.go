@@ -20,7 +20,8 @@ type Store interface {
 	// see them; they survive the end of the process from the next Flush on, or
 	// earlier: making each small batch durable by itself costs more than all
 	// the rest. When it returns an error, b is not in the store, and batches
-	// taken since the last Flush may have been lost with it, each as a whole.
+	// taken since the last Flush may have been lost with it, each as a whole:
+	// a *[LostError] counts them.
 	// It keeps nothing of b after it returns. Times are kept to the
 	// microsecond, text as valid UTF-8, addresses without a zone.
 	Append(ctx context.Context, b *weir.Batch) error
@@ -52,3 +53,17 @@ type Store interface {
 
 // ErrEmpty says that a store holds no record yet.
 var ErrEmpty = errors.New("store is empty")
+
+// A LostError says how many records are not in the store because of what went
+// wrong in Append or Flush: those of the batch, and those taken since the last
+// Flush that went with it. Without one it is the batch alone.
+type LostError struct {
+	Records int64
+	Err     error
+}
+
+// Error says what went wrong.
+func (e *LostError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *LostError) Unwrap() error { return e.Err }

@@ -10,6 +10,7 @@ import (
 	bindings "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/store"
 )
 
 // pending is what was appended since the last commit: one open transaction on
@@ -34,13 +35,13 @@ type sheet struct {
 
 // add puts the records of b into the transaction.
 func (p *pending) add(s *Store, b *weir.Batch) error {
+	p.rows += int64(b.Len())
 	if !p.begun {
 		if err := s.writer.exec("BEGIN"); err != nil {
 			return err
 		}
 		p.begun = true
 	}
-	p.rows += int64(b.Len())
 	p.bounds.addBatch(b)
 	return putBatch(s, p, b)
 }
@@ -259,7 +260,8 @@ func (s *Store) commit() error {
 
 // abandon drops what was appended since the last commit, because of err.
 func (s *Store) abandon(err error) error {
+	lost := &store.LostError{Records: s.pending.rows, Err: err}
 	s.pending.drop()
 	_ = s.writer.exec("ROLLBACK") // which a COMMIT that failed has done already
-	return err
+	return lost
 }
