@@ -38,7 +38,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte) error {
 	}
 	p.Src, p.Dst = addr4(b[12:]), addr4(b[16:])
 	p.Bytes = total
-	p.TTL = b[8]
+	p.TTL, p.TOS = b[8], b[1]
 	p.Proto = weir.Proto(b[9])
 	fragment := binary.BigEndian.Uint16(b[6:])
 	id := uint32(binary.BigEndian.Uint16(b[4:]))
@@ -70,7 +70,7 @@ func (d *Decoder) ipv6(p *Packet, b []byte) error {
 	p.V6 = true
 	p.Src, p.Dst = addr6(b[8:]), addr6(b[24:])
 	p.Bytes = 40 + n
-	p.TTL = b[7]
+	p.TTL, p.TOS = b[7], b[0]<<4|b[1]>>4
 	p.Proto = weir.Proto(b[6])
 	return d.extensions(p, b[40:], n)
 }

@@ -41,6 +41,7 @@ type Packet struct {
 	VLAN   uint16 // outermost VLAN id, 0 if none
 	Tunnel Tunnel // what the packet came in, outermost first
 	TTL    uint8
+	TOS    uint8 // type of service or traffic class: DSCP and ECN
 
 	// LaterFragment says that this is a fragment other than the first: it has
 	// no ports of its own. The decoder fills in those of the first fragment
