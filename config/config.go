@@ -30,6 +30,8 @@ type Config struct {
 	Sensor string
 	// Store is the folder of the store, empty for none.
 	Store string
+	// Retention bounds the store of a program that listens.
+	Retention Retention
 	// Local says what is one's own network. Given says that the operator did:
 	// else the networks may be proposed from the traffic.
 	Local      local.Config
@@ -46,6 +48,7 @@ type Config struct {
 type file struct {
 	Sensor    string               `yaml:"sensor"`
 	Store     string               `yaml:"store"`
+	Retention Retention            `yaml:"retention"`
 	Enrich    enrichers            `yaml:"enrich"`
 	Detectors map[string]yaml.Node `yaml:"detectors"`
 	Disabled  []string             `yaml:"disabled"`
@@ -106,13 +109,13 @@ func read(path string) (string, []byte, error) {
 
 // Parse reads the text of a configuration file. An empty one gives the defaults.
 func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
-	f := file{Sensor: "local", Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
+	f := file{Sensor: "local", Retention: DefaultRetention, Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
 			return nil, plain(err)
 		}
 	}
-	c := &Config{Sensor: f.Sensor, Store: f.Store, Local: f.Enrich.Local, LocalGiven: len(f.Enrich.Local.Networks) > 0,
+	c := &Config{Sensor: f.Sensor, Store: f.Store, Retention: f.Retention, Local: f.Enrich.Local, LocalGiven: len(f.Enrich.Local.Networks) > 0,
 		Names: f.Enrich.PassiveDNS, Domains: f.Enrich.Domains}
 	if !c.LocalGiven {
 		c.Local.Networks = local.Default.Networks
@@ -198,6 +201,8 @@ var words = []struct {
 	{regexp.MustCompile(`^netip\.ParsePrefix\((".*")\).*$`), "$1 is no network: want an address and a length, such as 203.0.113.0/24"},
 	{regexp.MustCompile(`\[\](\S+) is wanted$`), "a list of $1 is wanted"},
 	{regexp.MustCompile(`netip\.Prefix is wanted$`), "networks is wanted"},
+	{regexp.MustCompile(`config\.Age is wanted$`), "a time such as 30d is wanted"},
+	{regexp.MustCompile(`config\.Bytes is wanted$`), "a size such as 50GB is wanted"},
 	{regexp.MustCompile(`time\.Duration is wanted$`), "a duration such as 24h is wanted"},
 	{regexp.MustCompile(`\S+\.(Config|Node) is wanted$`), "keys with values are wanted"},
 	{regexp.MustCompile(`\bseq\b`), "list"},

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/weir-nta/weir"
-	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/store"
 )
 
@@ -94,11 +94,14 @@ func TestLiveRetains(t *testing.T) {
 // A broken store refuses batches from one to before another.
 type broken struct {
 	store.Store
+	mu           sync.Mutex
 	from, to, at int
 	unflushed    int
 }
 
 func (s *broken) Append(ctx context.Context, b *weir.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(b.Flows) > 0 {
 		s.at++
 	}
@@ -166,5 +169,3 @@ func TestLiveEndsBroken(t *testing.T) {
 type unflushable struct{ store.Store }
 
 func (unflushable) Flush(context.Context) error { return errFull }
-
-var _ source.Source = (*flows)(nil)
