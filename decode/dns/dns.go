@@ -228,7 +228,7 @@ func (m *Message) FillResponse(d *weir.DNSTransaction) {
 	if d.Query == "" && len(m.answers) > 0 {
 		d.Query, _ = m.nameText(m.answers[0].name, d.App == "nbns")
 	}
-	d.Code = codeName(m.Code)
+	d.Code = CodeName(m.Code)
 	d.Authoritative = m.Authoritative
 	d.Truncated = m.Truncated
 	d.RecursionAvailable = m.RecursionAvailable
@@ -256,13 +256,8 @@ func (m *Message) fillQuestion(d *weir.DNSTransaction) {
 	if !m.asks {
 		return
 	}
-	netbios := d.App == "nbns"
-	class := m.class
-	if d.App == "mdns" {
-		class &= 0x7fff // the upper bit asks for a unicast response (RFC 6762, 5.4)
-	}
-	d.Type, d.Class = typeName(m.typ, netbios), className(class)
-	d.Query, _ = m.nameText(m.question, netbios) // Decode has walked this name already: it cannot fail
+	d.Type, d.Class = TypeName(m.typ, d.App), ClassName(m.class, d.App)
+	d.Query, _ = m.nameText(m.question, d.App == "nbns") // Decode has walked this name already: it cannot fail
 }
 
 // nameText returns the name at off, as far as it can be read.

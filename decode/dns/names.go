@@ -131,6 +131,18 @@ func knownType(t uint16) bool {
 	return int(t) < len(typeNames) && typeNames[t] != "" || t == 32768 || t == 32769
 }
 
+// TypeName returns the name of a record type as records tell it; app is the
+// dialect, in which numbers mean other things (see [Dialect]).
+func TypeName(t uint16, app string) string { return typeName(t, app == "nbns") }
+
+// ClassName returns the name of a class as records tell it; app is the dialect.
+func ClassName(c uint16, app string) string {
+	if app == "mdns" {
+		c &= 0x7fff // the upper bit asks for a unicast response (RFC 6762, 5.4)
+	}
+	return className(c)
+}
+
 // typeName returns the name of a type; TYPE65280 for one without (RFC 3597, 5).
 func typeName(t uint16, netbios bool) string {
 	switch {
@@ -174,7 +186,7 @@ var codeNames = [...]string{
 	20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 }
 
-func codeName(c uint16) string {
+func CodeName(c uint16) string {
 	if int(c) < len(codeNames) && codeNames[c] != "" {
 		return codeNames[c]
 	}

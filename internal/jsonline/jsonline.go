@@ -47,8 +47,9 @@ type Reader struct {
 //
 // The value of a String is what it means, valid UTF-8 whatever the line holds;
 // that of an Array is its text, for [Reader.Elements]; that of another kind is
-// its text. Key and value belong to the reader, and are valid during the call.
-// Within it, f may have the reader read others.
+// its text. A key is valid during the call, a value until the reader is asked
+// again. Within the call, f may ask it to read others; those are valid until f
+// returns.
 //
 // The error is that of f, at which reading ends, or says what is wrong with
 // the line; the members before it have been told of.
@@ -57,9 +58,9 @@ func (r *Reader) Each(object []byte, f func(key, value []byte, kind Kind) error)
 	if i == len(object) || object[i] != '{' {
 		return errors.New("no JSON object")
 	}
-	keys := len(r.key)
+	keys, texts := len(r.key), len(r.text)
 	i, err := r.object(object, i, keys, 1, f)
-	r.key = r.key[:keys]
+	r.key, r.text = r.key[:keys], r.text[:texts]
 	if err != nil {
 		return err
 	}
@@ -77,6 +78,8 @@ func (r *Reader) Elements(array []byte, f func(value []byte, kind Kind) error) e
 		return errors.New("no JSON array")
 	}
 	i = space(array, i+1)
+	texts := len(r.text)
+	defer func() { r.text = r.text[:texts] }()
 	for first := true; ; first = false {
 		if i == len(array) {
 			return errEnd
@@ -88,13 +91,10 @@ func (r *Reader) Elements(array []byte, f func(value []byte, kind Kind) error) e
 		if err != nil {
 			return err
 		}
-		texts := len(r.text)
 		if kind == String {
 			value = r.meaning(value)
 		}
-		err = f(value, kind)
-		r.text = r.text[:texts]
-		if err != nil {
+		if err = f(value, kind); err != nil {
 			return err
 		}
 		more, next, err := comma(array, next, ']')
@@ -128,7 +128,6 @@ func (r *Reader) object(b []byte, i, keys, depth int, f func(key, value []byte, 
 		if err != nil {
 			return 0, err
 		}
-		texts := len(r.text)
 		key = r.meaning(key)
 		inner := next < len(b) && b[next] == '{'
 		if prefix > keys || inner {
@@ -148,7 +147,7 @@ func (r *Reader) object(b []byte, i, keys, depth int, f func(key, value []byte, 
 				err = f(key, value, kind)
 			}
 		}
-		r.text, r.key = r.text[:texts], r.key[:prefix]
+		r.key = r.key[:prefix]
 		if err != nil {
 			return 0, err
 		}

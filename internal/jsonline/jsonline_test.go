@@ -97,6 +97,24 @@ func TestElements(t *testing.T) {
 	}
 }
 
+// TestValuesStay checks that values are still there when all have been told.
+func TestValuesStay(t *testing.T) {
+	var r Reader
+	for range 3 { // with memory used before, too
+		var values [][]byte
+		err := r.Each([]byte(`{"a":"\u0041","o":{"b":"\u0042","x":["\u0058"]},"c":"\u0043","d":"D"}`), func(_, value []byte, kind Kind) error {
+			if kind == Array {
+				return r.Elements(value, func([]byte, Kind) error { return nil })
+			}
+			values = append(values, value)
+			return nil
+		})
+		if got := string(bytes.Join(values, nil)); got != "ABCD" || err != nil {
+			t.Errorf("the values are %s, %v, want ABCD", got, err)
+		}
+	}
+}
+
 func TestStops(t *testing.T) {
 	var r Reader
 	enough := errors.New("enough")
