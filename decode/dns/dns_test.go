@@ -213,11 +213,11 @@ func compare(t *testing.T, m *Message, want *miekg.Msg, dialect string) (left in
 	m.FillResponse(&d)
 	w := weir.DNSTransaction{
 		App: dialect, ID: want.Id, Authoritative: want.Authoritative, Truncated: want.Truncated,
-		RecursionDesired: want.RecursionDesired, RecursionAvailable: want.RecursionAvailable, Code: codeName(uint16(want.Rcode)),
+		RecursionDesired: want.RecursionDesired, RecursionAvailable: want.RecursionAvailable, Code: CodeName(uint16(want.Rcode)),
 	}
 	if opt := want.IsEdns0(); opt != nil {
 		w.EDNSSize = opt.UDPSize()
-		w.Code = codeName(uint16(want.Rcode))
+		w.Code = CodeName(uint16(want.Rcode))
 	}
 	if len(want.Question) > 0 {
 		q := want.Question[0]

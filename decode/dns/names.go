@@ -186,6 +186,7 @@ var codeNames = [...]string{
 	20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 }
 
+// CodeName returns the name of a response code; RCODE26 for one without.
 func CodeName(c uint16) string {
 	if int(c) < len(codeNames) && codeNames[c] != "" {
 		return codeNames[c]
