@@ -11,13 +11,13 @@ import (
 // that time alone, so that sums over rows never count anything twice.
 type Exporter struct {
 	// Time is the end of the time that the row tells of, by the clock of arrival.
-	Time time.Time `weir:"ts" example:"2026-11-21T09:15:00Z"`
+	Time time.Time `weir:"ts" ecs:"@timestamp" example:"2026-11-21T09:15:00Z"`
 	// Since is its begin.
 	Since time.Time `weir:"since" example:"2026-11-21T09:14:00Z"`
 	// Sensor is the name that records of it carry.
-	Sensor string `weir:"sensor" example:"edge-router"`
+	Sensor string `weir:"sensor" ecs:"observer.name" example:"edge-router"`
 	// Addr is the address of the exporter, missing for a file or an interface.
-	Addr netip.Addr `weir:"ip" example:"192.0.2.1"`
+	Addr netip.Addr `weir:"ip" ecs:"observer.ip" example:"192.0.2.1"`
 	// Input is the file, interface or address listened on.
 	Input string `weir:"input,omitzero" example:"udp [::]:2055"`
 	// Kind is what it speaks: netflow1, netflow5, netflow7, netflow9, ipfix,

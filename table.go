@@ -22,6 +22,10 @@ type Column struct {
 	Doc     string   // one sentence or two
 	Unit    string   // "bytes", "packets" or empty
 	Example string
+	// Zeek, ECS and OCSF are the names of the column in exports: in the Zeek log
+	// that its table makes, in the Elastic Common Schema and in the Open
+	// Cybersecurity Schema Framework; empty where there is none.
+	Zeek, ECS, OCSF string
 	// OmitZero says that the zero value means missing. Columns of an absent
 	// part (a flow without TLS) are missing as well.
 	OmitZero bool
