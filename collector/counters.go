@@ -1,0 +1,93 @@
+package collector
+
+import (
+	"sync/atomic"
+
+	"github.com/weir-nta/weir/stitch"
+)
+
+// Counters say what a collector has done so far. Each datagram given to it is
+// decoded, or in one of Unknown, NotAllowed, TooManyExporters, TooManyDomains
+// and Duplicated. Each record decoded is in Records, and all of these in
+// Stitch, once they have been put together.
+type Counters struct {
+	Datagrams uint64 // given, messages of sessions included
+	Bytes     uint64 // of these
+	Records   uint64 // decoded, or given to Records
+
+	Unknown          uint64 // datagrams of no format that is decoded
+	NotAllowed       uint64 // datagrams from addresses that Allow does not have
+	TooManyExporters uint64 // datagrams from addresses beyond MaxExporters
+	TooManyDomains   uint64 // datagrams of observation domains beyond their limit
+	Duplicated       uint64 // datagrams that came twice and were used once
+	Malformed        uint64 // datagrams that could not be read to their end; what came before counts
+	RefusedRecords   uint64 // given to Records, for exporters or domains beyond their limit
+
+	Held             uint64 // sets of data put aside until their template comes
+	HeldLost         uint64 // sets of data given up
+	RefusedTemplates uint64 // templates that cannot be used
+	EvictedTemplates uint64 // templates dropped to make room
+	Samples          uint64 // packets sampled by sFlow
+	NotIP            uint64 // of these, without a record because they are not IP
+	BadSamples       uint64 // samples of sFlow that contradict themselves
+	AgentDrops       uint64 // packets that sFlow agents sampled and could not tell of
+
+	Lost          uint64 // missing by the sequence numbers, in their units
+	LostDatagrams uint64 // datagrams of sFlow missing; the samples within them are in Lost
+	Reordered     uint64 // datagrams that came after later ones
+	Restarts      uint64 // of exporters
+	Kernel        uint64 // datagrams dropped before they were fetched
+
+	DNS         uint64 // DNS transactions that records told
+	Exporters   int    // known now
+	Forgotten   uint64 // exporters that made place for others
+	Sessions    uint64 // IPFIX sessions begun
+	Refused     uint64 // and refused
+	StateErrors uint64 // saved states that could not be read, or not be saved
+
+	Stitch stitch.Counters
+}
+
+// counters are those of [Counters] that many goroutines change.
+type counters struct {
+	datagrams, bytes, records          atomic.Uint64
+	unknown, malformed, duplicated     atomic.Uint64
+	notAllowed, exporters, domains     atomic.Uint64
+	refusedRecords, forgotten          atomic.Uint64
+	held, heldLost                     atomic.Uint64
+	refusedTemplates, evictedTemplates atomic.Uint64
+	lost, lostDatagrams                atomic.Uint64
+	reordered, restarts                atomic.Uint64
+	samples, notIP, badSamples, dns    atomic.Uint64
+	agentDrops, kernel, stateErrors    atomic.Uint64
+	sessions, refused                  atomic.Uint64
+}
+
+// Counters returns what the collector has done so far. It waits for Each.
+func (c *Collector) Counters() Counters {
+	n := c.Quick()
+	c.stitching.Lock()
+	defer c.stitching.Unlock()
+	n.Stitch = c.stitcher.Counters()
+	return n
+}
+
+// Quick returns Counters without those of Stitch, and waits for nobody.
+func (c *Collector) Quick() Counters {
+	n := &c.counters
+	c.table.mu.RLock()
+	known := len(c.table.byKey)
+	c.table.mu.RUnlock()
+	return Counters{
+		Datagrams: n.datagrams.Load(), Bytes: n.bytes.Load(), Records: n.records.Load(),
+		Unknown: n.unknown.Load(), NotAllowed: n.notAllowed.Load(),
+		TooManyExporters: n.exporters.Load(), TooManyDomains: n.domains.Load(),
+		Duplicated: n.duplicated.Load(), Malformed: n.malformed.Load(), RefusedRecords: n.refusedRecords.Load(),
+		Held: n.held.Load(), HeldLost: n.heldLost.Load(),
+		RefusedTemplates: n.refusedTemplates.Load(), EvictedTemplates: n.evictedTemplates.Load(),
+		Samples: n.samples.Load(), NotIP: n.notIP.Load(), BadSamples: n.badSamples.Load(), AgentDrops: n.agentDrops.Load(),
+		Lost: n.lost.Load(), LostDatagrams: n.lostDatagrams.Load(), Reordered: n.reordered.Load(), Restarts: n.restarts.Load(),
+		Kernel: n.kernel.Load(), DNS: n.dns.Load(), Exporters: known, Forgotten: n.forgotten.Load(),
+		Sessions: n.sessions.Load(), Refused: n.refused.Load(), StateErrors: n.stateErrors.Load(),
+	}
+}
