@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"fmt"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/weir-nta/weir/stitch"
@@ -90,4 +92,44 @@ func (c *Collector) Quick() Counters {
 		Kernel: n.kernel.Load(), DNS: n.dns.Load(), Exporters: known, Forgotten: n.forgotten.Load(),
 		Sessions: n.sessions.Load(), Refused: n.refused.Load(), StateErrors: n.stateErrors.Load(),
 	}
+}
+
+// Skipped returns how many datagrams were not decoded, or not to their end.
+func (n *Counters) Skipped() uint64 {
+	return n.Unknown + n.NotAllowed + n.TooManyExporters + n.TooManyDomains + n.Duplicated + n.Malformed
+}
+
+// Notes says in sentences what the user should know.
+func (n *Counters) Notes() []string {
+	var out []string
+	say := func(n uint64, format string) {
+		if n > 0 {
+			out = append(out, fmt.Sprintf(format, thousands(n)))
+		}
+	}
+	say(n.Kernel, "dropped by the kernel because they were not fetched in time: %s datagrams")
+	say(n.Lost, "lost on the way, by the sequence numbers: %s records or datagrams")
+	say(n.LostDatagrams, "lost on the way, by the sequence numbers of sFlow: %s datagrams")
+	say(n.Unknown, "datagrams of no format that is known: %s")
+	say(n.Malformed, "malformed datagrams: %s, used up to where they are damaged")
+	say(n.Duplicated, "datagrams that came twice: %s, used once")
+	say(n.NotAllowed, "datagrams from addresses that are not allowed: %s")
+	say(n.TooManyExporters, "datagrams from too many exporters: %s, not looked at")
+	say(n.TooManyDomains, "datagrams of too many observation domains: %s, not looked at")
+	say(n.Refused, "sessions refused: %s")
+	say(n.RefusedRecords, "records from too many exporters: %s, not looked at")
+	say(n.HeldLost, "sets of data without a template: %s, given up")
+	say(n.RefusedTemplates, "templates that cannot be used: %s")
+	say(n.EvictedTemplates, "templates dropped to make room for others: %s")
+	say(n.StateErrors, "saved states that could not be read or written: %s")
+	return out
+}
+
+// thousands writes n with commas.
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
