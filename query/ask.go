@@ -17,6 +17,8 @@ type Ask struct {
 	From, To time.Time
 	// Local are the networks of the predicate local; nil stands for [Private].
 	Local []netip.Prefix
+	// Lists are the named lists; nil stands for none.
+	Lists *Lists
 	// Summary, if not nil, is filled when the sequence of rows has ended.
 	Summary *Summary
 }

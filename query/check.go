@@ -15,6 +15,9 @@ type checker struct {
 	diags    []Diagnostic
 	warnings []Diagnostic
 	scope    *scope
+	lists    []ListName
+	usuals   int  // calls of usual so far
+	negated  bool // an odd number of nots around what is being checked
 }
 
 func (c *checker) fail(at Span, fix string, format string, args ...any) {
@@ -27,15 +30,6 @@ func (c *checker) warn(at Span, fix string, format string, args ...any) {
 	}
 }
 
-// later reports what the language has and this version has not.
-func (c *checker) later(at Span, what, name string) Expr {
-	if what != "" {
-		what += " "
-	}
-	c.fail(at, "", "%s'%s' is not in this version yet", what, name)
-	return nil
-}
-
 // query checks a query; outer is the scope around a sub-query.
 func (c *checker) query(s *syntax, outer *scope) *Query {
 	q := &Query{Since: s.since, Until: s.until, syntax: s}
@@ -46,8 +40,10 @@ func (c *checker) query(s *syntax, outer *scope) *Query {
 		sc.table = weir.FlowTable
 	}
 	sc.cols = tableColumns(sc.table)
-	c.scope = sc
-	defer func() { c.scope = outer }()
+	sc.query, sc.guarded, sc.usuals = q, guards(s), c.usuals
+	negated := c.negated
+	c.scope, c.negated = sc, false
+	defer func() { c.scope, c.negated = outer, negated }()
 
 	if s.filter != nil {
 		q.Filter = c.cond(s.filter)
@@ -61,6 +57,11 @@ func (c *checker) query(s *syntax, outer *scope) *Query {
 		q.Stages = append(q.Stages, c.stage(st)...)
 		if n := len(q.Stages); n > 0 && !sc.open {
 			sc.cols = q.Stages[n-1].Columns()
+		}
+		if st.name == "stats" && !sc.open {
+			sc.summed = &summed{stages: len(q.Stages), by: len(st.by), cols: sc.cols, usuals: c.usuals}
+		} else if st.name == "timechart" {
+			sc.summed = nil
 		}
 	}
 	q.Columns = sc.cols
@@ -76,9 +77,13 @@ func (c *checker) table(s *syntax) *weir.Table {
 	if t := weir.TableByName(name); t != nil {
 		return t
 	}
-	if slices.Contains(laterTables, name) {
-		c.later(s.table.Span, "table", name)
+	if fix, ok := laterTables[name]; ok {
+		c.fail(s.table.Span, fix, "table '%s' is not in this version yet", name)
 		return nil
+	}
+	if t := weir.TableByName(tableAliases[name]); t != nil {
+		s.table.text = t.Name
+		return t
 	}
 	names := make([]string, len(weir.Tables))
 	for i, t := range weir.Tables {
@@ -115,7 +120,7 @@ func (c *checker) stage(st *stageSyntax) []Stage {
 		return []Stage{c.extend(st)}
 	case "select":
 		exprs, cols := c.fields(st.fields, "select")
-		s.stats = true
+		s.stats, s.left = true, st.name
 		return []Stage{&Select{st.Span, exprs, cols}}
 	case "dedup":
 		exprs, _ := c.fields(st.fields, "dedup")
@@ -126,6 +131,10 @@ func (c *checker) stage(st *stageSyntax) []Stage {
 		return []Stage{&Head{st.Span, st.n, s.cols}}
 	case "top", "rare":
 		return c.top(st)
+	case "then":
+		return c.then(st)
+	case "lookup":
+		return c.lookup(st)
 	}
 	return nil // render
 }
@@ -201,7 +210,7 @@ func (c *checker) top(st *stageSyntax) []Stage {
 		}
 		cols = append(cols, count)
 		stages = append(stages, &Stats{st.Span, by, []Agg{{Span: st.Span, Func: Count, Of: count}}, cols})
-		c.scope.stats, c.scope.cols = true, cols
+		c.scope.stats, c.scope.left, c.scope.cols = true, st.name, cols
 		key = []*fieldTerm{{st.Span, "count"}}
 	}
 	e := c.field(key[0])

@@ -13,7 +13,10 @@ func (c *checker) cond(n cond) Pred {
 	case *boolCond:
 		return c.bool(n)
 	case *notCond:
-		return not(n.Span, c.cond(n.x))
+		c.negated = !c.negated
+		p := c.cond(n.x)
+		c.negated = !c.negated
+		return not(n.Span, p)
 	case *compareCond:
 		return c.compare(n)
 	case *quickCond:
@@ -261,13 +264,14 @@ func (c *checker) between(n *betweenCond, x Expr) Pred {
 }
 
 func (c *checker) in(n *inCond) Pred {
-	if n.list != "" {
-		c.fail(n.listSpan, "", "lists such as '%s' are not in this version yet", n.list)
-		return nil
-	}
 	var p Pred
 	switch {
+	case n.list != "" && len(n.xs) > 1:
+		c.fail(n.Span, "src.ip in "+n.list, "a tuple can only be looked for in a query")
+	case n.list != "":
+		p = c.inList(n.xs[0], n.list, n.Span, n.listSpan)
 	case n.sub != nil:
+		c.guard(n)
 		p = c.inQuery(n)
 	case len(n.xs) > 1:
 		c.fail(n.Span, "(src.ip, dst.ip) in (from dns | select src.ip, answer)", "a tuple can only be looked for in a query")
@@ -373,9 +377,11 @@ func (c *checker) inQuery(n *inCond) Pred {
 }
 
 func (c *checker) predicate(n *predCond) Pred {
-	if n.name != "local" && n.name != "private" {
-		c.later(n.Span, "", n.name)
-		return nil
+	switch n.name {
+	case "new", "known":
+		return notIf(n.name == "new", n.Span, c.known(n))
+	case "intel":
+		return c.intel(n)
 	}
 	if len(n.args) != 1 {
 		c.fail(n.Span, n.name+"(src.ip)", "%s takes one address", n.name)

@@ -40,7 +40,7 @@ func (c *checker) stats(st *stageSyntax) []Stage {
 			plain = false
 		}
 	}
-	c.scope.stats = true
+	c.scope.stats, c.scope.left = true, st.name
 	if !ok {
 		c.scope.cols, c.scope.open = names, true
 		return nil
@@ -100,7 +100,11 @@ func (c *checker) time(at Span, what string) Expr {
 		return &Col{at, i, c.scope.cols[i]}
 	}
 	if !c.scope.open {
-		c.fail(at, "add  ts = max(ts)  to the stage before it", "'%s' needs a time column, and a stage before dropped it", what)
+		fix := "add  ts = max(ts)  to the stats before it"
+		if c.scope.left == "select" {
+			fix = "add  ts  to the select before it"
+		}
+		c.fail(at, fix, "'%s' needs a time column, and %s dropped it", what, c.scope.left)
 	}
 	return nil
 }
@@ -118,9 +122,6 @@ func (a *aggregator) expr(t term) Expr {
 	case *callTerm:
 		if slices.Contains(aggregates, t.name) {
 			return a.aggregate(t)
-		}
-		if slices.Contains(laterFuncs, t.name) {
-			return a.later(t.Span, "", t.name)
 		}
 		a.fail(t.Span, "stats x = sum(bytes)", "'%s' is no aggregate; they are %s", t.name, strings.Join(aggregates, " "))
 		return nil

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -146,8 +147,13 @@ var scalars = map[string]struct {
 }
 
 func (c *checker) call(t *callTerm) Expr {
-	if slices.Contains(laterFuncs, t.name) {
-		return c.later(t.Span, "", t.name)
+	switch t.name {
+	case "first_seen":
+		return c.firstSeen(t)
+	case "prevalence":
+		return c.prevalence(t)
+	case "usual":
+		return c.usual(t)
 	}
 	f, ok := scalars[t.name]
 	if !ok {
@@ -194,13 +200,8 @@ func (c *checker) noFunction(t *callTerm) {
 		c.fail(t.Span, "where "+t.name+"(src.ip)", "%s is a condition, not a value", t.name)
 		return
 	}
-	names := slices.Sorted(func(yield func(string) bool) {
-		for n := range scalars {
-			if !yield(n) {
-				return
-			}
-		}
-	})
+	names := slices.AppendSeq([]string{"first_seen", "prevalence", "usual"}, maps.Keys(scalars))
+	slices.Sort(names)
 	fix := "functions: " + strings.Join(names, " ")
 	if near := closest(t.name, append(names, aggregates...)); near != "" {
 		fix = "did you mean " + near + "?"

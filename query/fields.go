@@ -62,19 +62,39 @@ var aliases = map[string]string{
 	"Bytes": "bytes", "Packets": "pkts", "ExporterName": "sensor",
 }
 
-// What the language has and this version has not.
-var (
-	laterTables = strings.Fields("http smb kerberos ntlm dce_rpc rdp ssh dhcp file alert host service indicator sensor")
-	laterFields = strings.Fields("src.role dst.role src.user dst.user policy suppressed http.referrer")
-	laterFuncs  = strings.Fields("new known first_seen prevalence usual intel")
-)
+// laterTables are those that the language has and this version has not, with
+// what there is instead.
+var laterTables = map[string]string{
+	"alert": "from finding", "host": "stats first = min(ts), last = max(ts) by src.ip",
+	"service": "stats clients = dcount(src.ip) by dst.ip, dst.port", "indicator": "dst.ip in @intel",
+}
+
+// tableAliases are what the language's draft and other tools call the tables.
+var tableAliases = map[string]string{
+	"sensor": "exporter", "sensors": "exporter", "flow": "conn", "flows": "conn", "weird": "oddity", "notice": "finding",
+	"files": "file", "smb_files": "smb", "smb_mapping": "smb",
+}
 
 // A scope is what names mean at one place of a query.
 type scope struct {
 	table *weir.Table
 	cols  []Column
-	open  bool // columns are not known, because of an error before
-	stats bool // a stage has dropped the columns of the table
+	open  bool   // columns are not known, because of an error before
+	stats bool   // a stage has dropped the columns of the table
+	left  string // the name of that stage, the last one
+
+	query   *Query          // being checked
+	summed  *summed         // the last stats before this place, nil if none
+	usuals  int             // calls of usual before the query
+	guarded map[string]bool // tables T of "sensor in @sensors:T" in the query
+}
+
+// A summed is a stats, as usual looks back at it.
+type summed struct {
+	stages int // of the query up to it
+	by     int // columns that are groups, the first ones
+	cols   []Column
+	usuals int // calls of usual before it, in the whole text
 }
 
 func tableColumns(t *weir.Table) []Column {
@@ -130,9 +150,6 @@ func (c *checker) field(f *fieldTerm) Expr {
 	}
 	if s.open {
 		return nil
-	}
-	if slices.Contains(laterFields, name) && !s.stats {
-		return c.later(f.Span, "field", name)
 	}
 	if sides := s.sides(name); sides != nil {
 		c.fail(f.Span, strings.Join(sides, "   or   "), "'%s' stands for either side: here it must be one", f.name)

@@ -29,7 +29,7 @@ func Parse(text string) (*Query, error) {
 	if len(c.diags) > 0 {
 		return nil, newError(text, c.diags)
 	}
-	q.Warnings = c.warnings
+	q.Warnings, q.Lists, q.text = c.warnings, c.lists, text
 	return q, nil
 }
 
@@ -293,6 +293,9 @@ func (p *parser) startsStage() bool {
 	t := p.peek(0)
 	if t.kind != tName || !slices.Contains(stageNames, t.text) && stageAliases[t.text] == "" {
 		return false
+	}
+	if t.text == "then" {
+		return true
 	}
 	return !p.peek(1).isOp("=", "==", "!=", "<", "<=", ">", ">=", "~", "!~", "(") &&
 		!p.peek(1).isWord("in", "not", "like", "contains", "starts_with", "ends_with", "between")
@@ -690,7 +693,7 @@ func (p *parser) factor(right bool) term {
 	case t.kind >= tTime && t.kind <= tNumber || t.kind == tString:
 		return literal(t)
 	case t.kind == tList:
-		p.fail(t.Span, "", "lists such as '%s' are not in this version yet", t.text)
+		p.fail(t.Span, "in "+t.text, "a list stands behind 'in', here is '%s'", t.text)
 	case t.kind == tName && !keywords[strings.ToLower(t.text)]:
 		if p.isOp("(") {
 			return p.call(begin, t)

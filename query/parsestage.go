@@ -32,8 +32,6 @@ func (p *parser) stageName(st *stageSyntax) {
 		st.name = a
 	}
 	switch {
-	case st.name == "then" || st.name == "lookup":
-		p.fail(t.Span, "", "'%s' is not in this version yet", st.name)
 	case st.name == "groupby" || st.name == "group":
 		field := "<field>"
 		if p.isWord("by") {
@@ -88,9 +86,44 @@ func (p *parser) stageBody(st *stageSyntax) {
 		} else {
 			st.fields = p.fields()
 		}
+	case "then":
+		p.then(st)
+	case "lookup":
+		t := p.next()
+		if t.kind != tList {
+			p.fail(t.Span, "lookup @list:assets on src.ip", "expected the name of a list after 'lookup', found %s", t.found())
+		}
+		st.list, st.at = t.text, t.Span
+		p.expectWord("on")
+		st.fields = []*fieldTerm{p.field()}
 	case "render":
 		p.render(st)
 	}
+}
+
+// then reads "(query) within duration by fields".
+func (p *parser) then(st *stageSyntax) {
+	const usage = "then (from conn app = ssh) within 5m by src.ip"
+	if t := p.peek(0); !t.isOp("(") {
+		p.next()
+		p.fail(t.Span, usage, "expected a query in parentheses after 'then', found %s", t.found())
+	}
+	p.enter(1)
+	end, close := p.end, p.pairs[p.i]
+	p.next()
+	p.end = close
+	st.sub = p.query()
+	p.i, p.end = close, end
+	p.expectOp(")")
+	p.depth--
+	p.expectWord("within")
+	t := p.next()
+	if t.kind != tDuration {
+		p.fail(t.Span, usage, "expected a duration after 'within', found %s", t.found())
+	}
+	st.step = literal(t)
+	p.expectWord("by")
+	st.by = p.fields()
 }
 
 func (p *parser) aggregates(st *stageSyntax) {

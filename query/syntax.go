@@ -133,13 +133,16 @@ type stageSyntax struct {
 	name    string
 	cond    cond         // where
 	items   []namedTerm  // stats, timechart, extend
-	fields  []*fieldTerm // select, dedup; top and rare without by
-	by      []*fieldTerm // stats, timechart; top and rare: one
+	fields  []*fieldTerm // select, dedup; top and rare without by; lookup: one
+	by      []*fieldTerm // stats, timechart, then; top and rare: one
 	keys    []sortTerm   // sort
 	n       int64        // head, top, rare
-	step    *litTerm     // timechart
+	step    *litTerm     // timechart; then: within
 	kind    string       // render
 	options []renderTerm // render
+	sub     *syntax      // then
+	list    string       // lookup: @name
+	at      Span         // lookup: of the name
 }
 
 type namedTerm struct {
@@ -234,6 +237,12 @@ func (s *stageSyntax) text() string {
 		return text + fieldsText(s.fields)
 	case "head":
 		return "head " + strconv.FormatInt(s.n, 10)
+	case "then":
+		var w writer
+		w.query(s.sub)
+		return "then (" + w.String() + ") within " + termText(s.step, 0) + " by " + fieldsText(s.by)
+	case "lookup":
+		return "lookup " + s.list + " on " + s.fields[0].name
 	default: // render
 		text := "render " + s.kind
 		for _, o := range s.options {

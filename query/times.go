@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -25,4 +26,18 @@ func ParseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is more than 100 years", text)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// FormatDuration writes a duration as the language does, in the largest unit
+// that it is a whole number of.
+func FormatDuration(d time.Duration) string {
+	for _, u := range []struct {
+		name string
+		of   time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		if d >= u.of && d%u.of == 0 {
+			return strconv.FormatInt(int64(d/u.of), 10) + u.name
+		}
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
 }

@@ -29,8 +29,18 @@ type Query struct {
 	Render *Render
 	// Warnings say what is allowed and hardly meant: a term that is never true.
 	Warnings []Diagnostic
+	// Lists are the named lists that the question needs of who asks, those of
+	// its sub-queries included.
+	Lists []ListName
 
 	syntax *syntax
+	text   string // as it was typed; empty in a sub-query
+}
+
+// A ListName is the name of a list where it stands in the text.
+type ListName struct {
+	Span
+	Name string // @list:scanners, @intel
 }
 
 // A Span is a piece of the text: where it begins and its length, in bytes.
@@ -61,7 +71,7 @@ type RenderOption struct {
 }
 
 // A Pred is a condition: *And, *Or, *Not, *Compare, *Between, *Match, *Like,
-// *In, *Has or *Local. It is true or false of every row, never unknown.
+// *In, *Known, *Has or *Local. It is true or false of every row, never unknown.
 type Pred interface {
 	At() Span
 	pred()
@@ -151,18 +161,34 @@ type Like struct {
 
 // An In is true if the value of X is one of Values or, if it is an address,
 // lies in one of Prefixes; if Sub is set, if the values of Xs are a row of its
-// answer. Xs has one element unless Sub is set. A missing value is in no set.
+// answer; if List is set, if the named list of the Ask holds the value. Xs has
+// one element unless Sub is set. A missing value is in no set.
 // Of a list, it is true if it is for any element, and a list in a row of Sub
 // stands for as many rows as it has elements.
 //
 // The types of Values are that of X, and those of the columns of Sub are
-// those of Xs, int and float being as good as each other.
+// those of Xs, int and float being as good as each other. How the text of a
+// named list is read is told at [Ask.Set].
 type In struct {
 	Span
 	Xs       []Expr
 	Values   []any
 	Prefixes []netip.Prefix
 	Sub      *Query
+	List     string // as typed: @list:scanners
+}
+
+// A Known is true if the values of Xs stand in a row of the answer to Seen,
+// which is asked of the time Over before the window of the query begins. Here
+// missing is a value like any other, and equal to itself. A list among Xs or
+// in a row of Seen stands for each of its elements, an empty one for missing.
+// Without a begin of the window nothing is known.
+type Known struct {
+	Span
+	Xs   []Expr
+	Over time.Duration
+	Seen *Query // distinct rows of the columns, of types as Xs
+	Text string // the condition in canonical form, to be named in notes
 }
 
 // A Has is true if X is not missing, nor the empty string.
@@ -177,7 +203,8 @@ type Local struct {
 	X Expr
 }
 
-// An Expr is a value computed from a row: *Col, *Part, *Lit, *Arith, *Call or *If.
+// An Expr is a value computed from a row: *Col, *Part, *Lit, *Arith, *Call, *If
+// or *Past.
 type Expr interface {
 	At() Span
 	// Column describes the values, as a column of them would be; its name is
@@ -235,6 +262,11 @@ const (
 	Coalesce Func = "coalesce" // the first argument that is not missing
 	ToAddr   Func = "addr"     // the address that a string spells, missing if it spells none; of a list, of each element
 	ToText   Func = "text"     // a value as text, see Text; of a list, of each element
+
+	// Those of a Past.
+	FirstSeen  Func = "first_seen"
+	Prevalence Func = "prevalence"
+	Usual      Func = "usual"
 )
 
 // Weekdays are the values of weekday in their order.
@@ -256,8 +288,38 @@ type If struct {
 	Of         Column
 }
 
-// A Stage changes the rows: *Where, *Stats, *Extend, *Select, *Dedup, *Sort or
-// *Head. Stages other than Sort keep the order of rows, but Stats leaves none.
+// A Past is what the records of other times tell of a row: the first columns
+// of the answer to Query are the keys, which Xs are compared with as those of
+// a Known are, and Value is the column that is wanted.
+//
+//   - first_seen: Query is asked of all records; missing where it has no row.
+//   - prevalence: of the [PrevalenceOver] before the end of the window; 0
+//     where it has no row.
+//   - usual: of each of the windows of equal length before that of the query,
+//     [MaxUsual] of them, nor beyond [UsualOver] or the first record of the table. It is
+//     the 95th percentile of the values, as pct has it, a missing row or value
+//     being 0; missing where there are fewer than [MinUsual] such windows.
+type Past struct {
+	Span
+	Func  Func
+	Xs    []Expr
+	Query *Query
+	Value int
+	Text  string // in canonical form, to be named in notes
+	Of    Column
+}
+
+// Bounds of what the functions of a Past look at.
+const (
+	PrevalenceOver = 30 * 24 * time.Hour
+	UsualOver      = 30 * 24 * time.Hour
+	MaxUsual       = 30
+	MinUsual       = 7
+)
+
+// A Stage changes the rows: *Where, *Stats, *Extend, *Select, *Dedup, *Sort,
+// *Head or *Then. Stages other than Sort keep the order of rows, but Stats
+// leaves none.
 type Stage interface {
 	At() Span
 	// Columns are those of the rows that leave the stage.
@@ -378,6 +440,27 @@ type Head struct {
 	Cols []Column
 }
 
+// A Then gives each row the next row of another answer that has the same keys:
+// the one at the least time that is not before TS, nor more than Within after
+// it; of several at that time, the first in row order of the columns that are
+// used. Missing keys are equal. Rows without one, or without TS, go. The
+// columns are those of the rows, then "gap", the time between in seconds, and
+// those of Sub but its ts, their names begun with "then.". Those that the row
+// has by that name already are covered: Gap and Put say which column of Cols
+// each goes to.
+type Then struct {
+	Span
+	Sub    *Query
+	Within time.Duration
+	By     []Expr // of the row
+	TS     Expr   // of the row
+	SubBy  []int  // columns of Sub
+	SubTS  int    // column of Sub
+	Gap    int
+	Put    []int // for each column of Sub, -1 for its ts
+	Cols   []Column
+}
+
 func (*And) pred()     {}
 func (*Or) pred()      {}
 func (*Not) pred()     {}
@@ -386,6 +469,7 @@ func (*Between) pred() {}
 func (*Match) pred()   {}
 func (*Like) pred()    {}
 func (*In) pred()      {}
+func (*Known) pred()   {}
 func (*Has) pred()     {}
 func (*Local) pred()   {}
 
@@ -395,6 +479,7 @@ func (*Lit) expr()   {}
 func (*Arith) expr() {}
 func (*Call) expr()  {}
 func (*If) expr()    {}
+func (*Past) expr()  {}
 
 // Column implements [Expr].
 func (e *Col) Column() Column { return e.Of }
@@ -414,6 +499,9 @@ func (e *Call) Column() Column { return e.Of }
 // Column implements [Expr].
 func (e *If) Column() Column { return e.Of }
 
+// Column implements [Expr].
+func (e *Past) Column() Column { return e.Of }
+
 func (*Where) stage()  {}
 func (*Stats) stage()  {}
 func (*Extend) stage() {}
@@ -421,6 +509,7 @@ func (*Select) stage() {}
 func (*Dedup) stage()  {}
 func (*Sort) stage()   {}
 func (*Head) stage()   {}
+func (*Then) stage()   {}
 
 // Columns implements [Stage].
 func (s *Where) Columns() []Column { return s.Cols }
@@ -442,3 +531,6 @@ func (s *Sort) Columns() []Column { return s.Cols }
 
 // Columns implements [Stage].
 func (s *Head) Columns() []Column { return s.Cols }
+
+// Columns implements [Stage].
+func (s *Then) Columns() []Column { return s.Cols }

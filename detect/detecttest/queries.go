@@ -19,21 +19,41 @@ var always = query.Ask{From: time.Unix(0, 0), To: time.Date(2200, 1, 1, 0, 0, 0,
 func ask(batches []*weir.Batch) func(context.Context, query.Ask) iter.Seq2[query.Row, error] {
 	return func(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
 		from, to := a.Query.Window(a.From, a.To, a.To)
-		env := &exec.Env{From: from, To: to}
-		env.Sub = func(q *query.Query) iter.Seq2[query.Row, error] {
-			return ask(batches)(ctx, query.Ask{Query: q, From: from, To: to})
+		return answer(ctx, batches, exec.Question{Query: a.Query, From: from, To: to, Now: a.To})
+	}
+}
+
+func answer(ctx context.Context, batches []*weir.Batch, q exec.Question) iter.Seq2[query.Row, error] {
+	env := &exec.Env{From: q.From, To: q.To, Now: q.Now}
+	env.Ask = func(q exec.Question) iter.Seq2[query.Row, error] { return answer(ctx, batches, q) }
+	env.Begin = func(t *weir.Table) (first time.Time, err error) {
+		for r := range records(batches, t) {
+			if ts, _ := weir.Span(r); first.IsZero() || ts.Before(first) {
+				first = ts
+			}
 		}
-		return exec.Records(ctx, env, a.Query, func(yield func(weir.Record) bool) {
-			ts := a.Query.Table.Column("ts")
-			for _, b := range batches {
-				for r := range b.Records {
-					at, _ := r.Value(ts).(time.Time)
-					if r.Table() == a.Query.Table && !at.Before(from) && at.Before(to) && !yield(r) {
-						return
-					}
+		return first, nil
+	}
+	return exec.Records(ctx, env, q.Query, func(yield func(weir.Record) bool) {
+		for r := range records(batches, q.Query.Table) {
+			ts, _ := weir.Span(r)
+			if !ts.Before(q.From) && (q.To.IsZero() || ts.Before(q.To)) && !yield(r) {
+				return
+			}
+		}
+	}, nil)
+}
+
+// records are those of a table.
+func records(batches []*weir.Batch, table *weir.Table) iter.Seq[weir.Record] {
+	return func(yield func(weir.Record) bool) {
+		for _, b := range batches {
+			for r := range b.Records {
+				if r.Table() == table && !yield(r) {
+					return
 				}
 			}
-		}, nil)
+		}
 	}
 }
 

@@ -23,13 +23,55 @@ var ErrTooLarge = errors.New("the question holds too many rows, groups or values
 
 // An Env is what the evaluation of a query needs to know besides its rows.
 type Env struct {
-	// From and To are the window of the query, for the coverage of period.
+	// From and To are the window of the query; the zero time is no bound.
 	From, To time.Time
+	// Now is what durations of "since" and "until" in sub-queries count back from.
+	Now time.Time
+	// First and End are the time of the first of all records and that just after
+	// the last: they stand for From and To in the coverage of period where these
+	// are no bounds.
+	First, End time.Time
 	// Local are the networks of the predicate local.
 	Local []netip.Prefix
-	// Sub answers a sub-query. It is called once for each, before the first
-	// row is looked at. It may be nil if there is none.
-	Sub func(*query.Query) iter.Seq2[query.Row, error]
+	// Set returns a named list as values of a column. It may be nil if there is none.
+	Set func(name string, of query.Column) query.Set
+	// Ask answers another question: a sub-query, or what the records of other
+	// times tell. It is called before the first row is looked at. It may be nil
+	// if there is none.
+	Ask func(Question) iter.Seq2[query.Row, error]
+	// Begin returns the time of the first record of a table, the zero time if
+	// there is none. It may be nil if Ask is.
+	Begin func(*weir.Table) (time.Time, error)
+}
+
+// A Question is one that answering another leads to.
+type Question struct {
+	Query    *query.Query
+	From, To time.Time // its window; the text's own since and until do not count any more
+	Now      time.Time // for those of its sub-queries
+	Need     []bool    // the columns of the answer that are looked at, nil for all: others may be nil
+}
+
+var errAlone = errors.New("this condition needs a store to ask")
+
+// ask answers a question for the compiler, which keeps the error.
+func (c *compiler) ask(q Question, each func(query.Row) error) {
+	if c.err != nil {
+		return
+	}
+	if c.env.Ask == nil {
+		c.err = errAlone
+		return
+	}
+	for r, err := range c.env.Ask(q) {
+		if err == nil {
+			err = each(r)
+		}
+		if err != nil {
+			c.err = err
+			return
+		}
+	}
 }
 
 // Input are rows that come from elsewhere, such as from the part of a query
@@ -145,8 +187,8 @@ type rows = iter.Seq2[values, error]
 func run(ctx context.Context, env *Env, stages []query.Stage, cols []query.Column, ordered bool, in rows) iter.Seq2[query.Row, error] {
 	return func(yield func(query.Row, error) bool) {
 		p := pipeline{compiler: compiler{env: env}, ctx: ctx, cols: cols, ordered: ordered, rows: watch(ctx, in)}
-		for _, s := range stages {
-			p.stage(s)
+		for i, s := range stages {
+			p.stage(s, stages[i+1:])
 		}
 		if p.err != nil {
 			yield(nil, p.err)
@@ -202,7 +244,8 @@ type pipeline struct {
 	rows    rows
 }
 
-func (p *pipeline) stage(s query.Stage) {
+// stage adds a stage; rest are those after it.
+func (p *pipeline) stage(s query.Stage, rest []query.Stage) {
 	in, cols := p.rows, p.cols
 	switch s := s.(type) {
 	case *query.Where:
@@ -222,6 +265,8 @@ func (p *pipeline) stage(s query.Stage) {
 		p.ordered = true
 	case *query.Dedup:
 		p.rows = dedup(p.inOrder(in), p.exprs(s.By))
+	case *query.Then:
+		p.rows = p.then(in, s, query.Needs(nil, rest, len(s.Cols)))
 	default:
 		p.err = fmt.Errorf("stage %T cannot be evaluated", s)
 	}

@@ -53,6 +53,8 @@ func (c *compiler) expr(e query.Expr) func(values) any {
 			}
 			return no(v)
 		}
+	case *query.Past:
+		return c.past(e)
 	default:
 		return c.call(e.(*query.Call))
 	}

@@ -44,6 +44,8 @@ func (c *compiler) pred(p query.Pred) func(values) bool {
 		return any1(c.expr(p.X), func(a any) bool { return match(a.(string)) })
 	case *query.In:
 		return c.in(p)
+	case *query.Known:
+		return c.known(p)
 	case *query.Has:
 		x := c.expr(p.X)
 		return func(v values) bool {
@@ -181,8 +183,11 @@ func inNetworks(networks []netip.Prefix, a netip.Addr) bool {
 }
 
 func (c *compiler) in(p *query.In) func(values) bool {
-	if p.Sub != nil {
+	switch {
+	case p.Sub != nil:
 		return c.inSub(p)
+	case p.List != "":
+		return c.inList(p)
 	}
 	set := make(map[any]bool, len(p.Values))
 	float := false
@@ -227,23 +232,37 @@ func (c *compiler) inSub(p *query.In) func(values) bool {
 		float[i] = x.Column().Type != weir.Int || p.Sub.Columns[i].Type != weir.Int
 	}
 	set := map[string]bool{}
-	for r, err := range c.env.Sub(p.Sub) {
-		if err == nil && len(set) >= MaxHeld {
-			err = ErrTooLarge
-		}
-		if err != nil {
-			c.err = err
-			return nil
-		}
+	from, to := p.Sub.Window(c.env.From, c.env.To, c.env.Now)
+	c.ask(Question{Query: p.Sub, From: from, To: to, Now: c.env.Now}, func(r query.Row) error {
 		combinations(r, float, nil, func(key []byte) bool {
 			set[string(key)] = true
-			return len(set) >= MaxHeld
+			return len(set) > MaxHeld
 		})
-	}
+		return tooMany(len(set))
+	})
 	xs := c.exprs(p.Xs)
 	return func(v values) bool {
 		return combinations(evaluate(xs, v), float, nil, func(key []byte) bool { return set[string(key)] })
 	}
+}
+
+// tooMany is ErrTooLarge if n is more than may be held.
+func tooMany(n int) error {
+	if n > MaxHeld {
+		return ErrTooLarge
+	}
+	return nil
+}
+
+func (c *compiler) inList(p *query.In) func(values) bool {
+	if c.env.Set == nil {
+		c.err = errAlone
+		return nil
+	}
+	of := p.Xs[0].Column()
+	of.List = false
+	set := c.env.Set(p.List, of)
+	return any1(c.expr(p.Xs[0]), set.Has)
 }
 
 // combinations calls found with the key of each combination of the elements

@@ -152,7 +152,14 @@ func (p *pipeline) ofSorted(a *query.Agg) func([]any) any {
 	case query.Stdev:
 		return stdev
 	default:
-		window := p.env.To.Sub(p.env.From).Seconds()
+		from, to := p.env.From, p.env.To
+		if from.IsZero() {
+			from = p.env.First
+		}
+		if to.IsZero() {
+			to = p.env.End
+		}
+		window := to.Sub(from).Seconds()
 		return func(list []any) any { return period(list, window) }
 	}
 }

@@ -14,36 +14,79 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/query/exec"
 )
 
 // Query answers a question: its head in SQL, the rest by query/exec.
 func (s *Store) Query(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
 	return func(yield func(query.Row, error) bool) {
-		if err := s.Flush(ctx); err != nil {
+		err := a.Check()
+		if err == nil {
+			err = s.Flush(ctx)
+		}
+		if err != nil {
 			yield(nil, err)
 			return
 		}
-		now := a.To
-		if now.IsZero() {
-			_, now = s.segs.ends()
-		}
-		a.From, a.To = a.Query.Window(a.From, a.To, now)
-		if err := s.answer(ctx, a, now, func(r query.Row) bool { return yield(r, nil) }); err != nil {
+		an, q := s.asked(ctx, &a)
+		if err := an.whole(q, func(r query.Row) bool { return yield(r, nil) }); err != nil {
 			yield(nil, err)
 		}
 	}
 }
 
-// answer calls yield for the rows of the answer until it returns false. The
-// window of the question is that of a; durations in sub-queries count back
-// from now.
-func (s *Store) answer(ctx context.Context, a query.Ask, now time.Time, yield func(query.Row) bool) error {
+// An answering is what all questions that one leads to have in common.
+type answering struct {
+	s   *Store
+	ctx context.Context
+	ask *query.Ask
+	now time.Time // up to which the entries of lists must count
+}
+
+// asked returns how a is answered, and the question with its window.
+func (s *Store) asked(ctx context.Context, a *query.Ask) (*answering, exec.Question) {
+	now := a.To
+	if now.IsZero() {
+		_, now = s.segs.ends()
+	}
+	q := exec.Question{Query: a.Query, Now: now}
+	q.From, q.To = a.Query.Window(a.From, a.To, now)
+	return &answering{s, ctx, a, now}, q
+}
+
+// whole answers the question itself, with its summary.
+func (an *answering) whole(q exec.Question, yield func(query.Row) bool) error {
+	sum := query.Summary{From: q.From, To: q.To, Complete: true}
+	var err error
+	if an.ask.Summary != nil {
+		defer func() { *an.ask.Summary = sum }()
+		if sum.Notes, err = query.Notes(q.Query.Looks(q.From, q.To, q.Now), an.begin, an.scans); err != nil {
+			return err
+		}
+	}
+	err = an.answer(q, func(plan string) { sum.Plan = plan }, func(r query.Row) bool {
+		sum.Matched++
+		more := yield(r)
+		sum.Complete = sum.Complete && more
+		return more
+	})
+	if an.ask.Summary != nil && err == nil {
+		sum.Scanned, err = an.records(q.Query.Table, q.From, q.To)
+	}
+	sum.Complete = sum.Complete && err == nil
+	return err
+}
+
+// answer calls yield for the rows of the answer until it returns false, and
+// planned, if not nil, with what is done for them.
+func (an *answering) answer(q exec.Question, planned func(string), yield func(query.Row) bool) error {
+	s, ctx := an.s, an.ctx
 	c, err := s.reader()
 	if err != nil {
 		return err
 	}
 	defer s.done(c)
-	t := &translator{ask: &a, now: now}
+	t := &translator{answering: an, question: q}
 	var release []func()
 	defer func() {
 		for _, f := range release {
@@ -57,11 +100,16 @@ func (s *Store) answer(ctx context.Context, a query.Ask, now time.Time, yield fu
 		}
 		return names, err
 	}
+	t.seen = func(segments []string) *seen { return s.seenIn(ctx, c, t, segments) }
 	h := t.head()
 	if t.err != nil {
 		return t.err
 	}
-	h.forget(needed(h, len(h.cols)))
+	need := q.Need
+	if h.filter != nil || len(h.tail) > 0 {
+		need = query.Needs(h.filter, h.tail, len(h.cols))
+	}
+	h.forget(need)
 	sql := "SELECT " + strings.Join(physical(h.cols), ", ") + " FROM " + h.from + orderBy(h.order)
 	rows := func(yield func(query.Row, error) bool) {
 		err := c.query(ctx, sql, t.args, func(b *block) bool {
@@ -76,38 +124,56 @@ func (s *Store) answer(ctx context.Context, a query.Ask, now time.Time, yield fu
 			yield(nil, err)
 		}
 	}
-	summary := query.Summary{From: a.From, To: a.To, Complete: true, Plan: plan(sql, h)}
-	for r, rowErr := range s.rest(ctx, &a, t, h, rows) {
-		if err = rowErr; err != nil {
-			break
+	if planned != nil {
+		planned(plan(sql, h))
+	}
+	for r, err := range an.rest(q, h, rows) {
+		if err != nil {
+			return err
 		}
-		summary.Matched++
 		if !yield(r) {
-			summary.Complete = false
 			break
 		}
 	}
-	if a.Summary == nil {
-		return err
-	}
-	summary.Complete = summary.Complete && err == nil
-	*a.Summary = summary
-	if err == nil {
-		a.Summary.Scanned, err = s.scanned(ctx, c, &a)
-	}
-	return err
+	return nil
 }
 
-// scanned counts the records in the window of a.
-func (s *Store) scanned(ctx context.Context, c *conn, a *query.Ask) (int64, error) {
-	segs, release, err := s.segs.acquire(window(a.From, a.To))
+// records counts the records of a table in a window.
+func (an *answering) records(table *weir.Table, from, to time.Time) (int64, error) {
+	return an.overAll(table, from, to, "count(*)")
+}
+
+// begin is the time of the first record of a table, the zero time if there is none.
+func (an *answering) begin(table *weir.Table) (time.Time, error) {
+	const none = math.MaxInt64
+	us, err := an.overAll(table, time.Time{}, time.Time{}, fmt.Sprintf("coalesce(min(epoch_us(ts)), %d)", int64(none)))
+	if err != nil || us == none {
+		return time.Time{}, err
+	}
+	return time.UnixMicro(us).UTC(), nil
+}
+
+// overAll computes a number of all records of a table in a window.
+func (an *answering) overAll(table *weir.Table, from, to time.Time, what string) (int64, error) {
+	c, err := an.s.reader()
+	if err != nil {
+		return 0, err
+	}
+	defer an.s.done(c)
+	segs, release, err := an.s.segs.acquire(window(from, to))
 	if err != nil {
 		return 0, err
 	}
 	defer release()
-	t := &translator{ask: a, segments: func(time.Time, time.Time) ([]string, error) { return segs, nil }}
-	r := t.base(a.Query.Table, a.From, a.To)
-	return c.number(ctx, "SELECT count(*) FROM "+r.from, t.args...)
+	t := &translator{answering: an, segments: func(time.Time, time.Time) ([]string, error) { return segs, nil }}
+	rows, where := t.rows(table, from, to)
+	if t.err != nil {
+		return 0, t.err
+	}
+	if where != "" {
+		where = " WHERE " + where
+	}
+	return c.number(an.ctx, "SELECT "+what+" FROM "+rows+where, t.args...)
 }
 
 // physical returns the expressions of all columns.

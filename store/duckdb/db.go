@@ -100,6 +100,11 @@ func (c *conn) query(ctx context.Context, sql string, args []any, each func(*blo
 	}
 }
 
+// run runs one statement that may take long. Cancelling ctx interrupts it.
+func (c *conn) run(ctx context.Context, sql string) error {
+	return c.query(ctx, sql, nil, func(*block) bool { return true })
+}
+
 // interruptOn interrupts what the connection does when ctx is cancelled, until
 // the function that it returns has returned.
 func (c *conn) interruptOn(ctx context.Context) (stop func()) {

@@ -1,7 +1,6 @@
 package duckdb
 
 import (
-	"context"
 	"iter"
 
 	"github.com/weir-nta/weir/query"
@@ -9,32 +8,25 @@ import (
 )
 
 // rest puts the rows of the head through what is left of the question.
-func (s *Store) rest(ctx context.Context, a *query.Ask, t *translator, h head, rows iter.Seq2[query.Row, error]) iter.Seq2[query.Row, error] {
+func (an *answering) rest(q exec.Question, h head, rows iter.Seq2[query.Row, error]) iter.Seq2[query.Row, error] {
 	stages := h.tail
 	if h.filter != nil {
-		stages = append([]query.Stage{&query.Where{Pred: h.filter, Cols: tableColumns(a.Query)}}, stages...)
+		stages = append([]query.Stage{&query.Where{Pred: h.filter, Cols: tableColumns(q.Query)}}, stages...)
 	}
 	if len(stages) == 0 {
 		return rows
 	}
-	env := &exec.Env{From: a.From, To: a.To, Local: a.LocalNetworks()}
-	first, end := s.segs.ends()
-	if env.From.IsZero() {
-		env.From = first
-	}
-	if env.To.IsZero() {
-		env.To = end
-	}
-	env.Sub = func(q *query.Query) iter.Seq2[query.Row, error] {
-		sub := query.Ask{Query: q, Local: a.Local}
-		sub.From, sub.To = q.Window(a.From, a.To, t.now)
+	env := &exec.Env{From: q.From, To: q.To, Now: q.Now, Local: an.ask.LocalNetworks(), Begin: an.begin}
+	env.First, env.End = an.s.segs.ends()
+	env.Set = func(name string, of query.Column) query.Set { return an.ask.Set(name, of, an.now) }
+	env.Ask = func(sub exec.Question) iter.Seq2[query.Row, error] {
 		return func(yield func(query.Row, error) bool) {
-			if err := s.answer(ctx, sub, t.now, func(r query.Row) bool { return yield(r, nil) }); err != nil {
+			if err := an.answer(sub, nil, func(r query.Row) bool { return yield(r, nil) }); err != nil {
 				yield(nil, err)
 			}
 		}
 	}
-	return exec.Run(ctx, env, stages, exec.Input{Columns: h.names, Rows: rows, Ordered: h.order != nil})
+	return exec.Run(an.ctx, env, stages, exec.Input{Columns: h.names, Rows: rows, Ordered: h.order != nil})
 }
 
 // tableColumns are the columns of the records of a question.

@@ -42,6 +42,7 @@ type segments struct {
 	dir   string
 	admin *conn
 	list  []*segment
+	seen  []*seen // indexes that are kept
 	clock int64
 }
 
@@ -142,6 +143,9 @@ func (g *segments) load(s *Store) (err error) {
 		return err
 	}
 	if err := g.makeShape(); err != nil {
+		return err
+	}
+	if err := g.recallSeen(); err != nil {
 		return err
 	}
 	err = g.admin.query(context.Background(), "SELECT id FROM segment ORDER BY n IS NULL, id", nil, func(b *block) bool {

@@ -16,8 +16,8 @@ type head struct {
 
 // head translates as many stages of the question as can be said in SQL.
 func (t *translator) head() head {
-	q := t.ask.Query
-	h := head{relation: t.base(q.Table, t.ask.From, t.ask.To), names: tableColumns(q), tail: q.Stages}
+	q := t.question.Query
+	h := head{relation: t.base(q.Table, t.question.From, t.question.To), names: tableColumns(q), tail: q.Stages}
 	if t.err != nil {
 		return h
 	}

@@ -75,7 +75,8 @@ type Store struct {
 	reading int // questions under way
 	closed  bool
 
-	segs segments
+	segs    segments
+	growing sync.Mutex // held while a first-seen index is brought up to date
 
 	idle chan *conn // connections for questions that wait for the next one
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/query/exec"
 )
 
 // A form is how a value of the language stands in SQL.
@@ -54,9 +55,10 @@ type relation struct {
 // that the answer is exactly that of the language it leaves: it notes so in
 // bad, and the caller leaves the stage to query/exec.
 type translator struct {
-	ask      *query.Ask
-	now      time.Time // from which durations of since and until count back
+	*answering
+	question exec.Question // being translated: that or a sub-query
 	segments func(from, to time.Time) ([]string, error)
+	seen     func(segments []string) *seen // the first-seen index that answers question, nil if none does
 	args     []any
 	names    int
 	bad      bool
@@ -94,30 +96,46 @@ func (t *translator) try(f func()) bool {
 
 // base returns the records of a table in a window.
 func (t *translator) base(table *weir.Table, from, to time.Time) relation {
+	rows, where := t.rows(table, from, to)
+	if t.err != nil {
+		return relation{}
+	}
 	l := layoutOf(table)
+	r := relation{from: rows, cols: make([]value, len(table.Columns))}
+	for i := range table.Columns {
+		r.cols[i] = stored(l, i)
+	}
+	return t.layer(r, r.cols, where)
+}
+
+// rows returns the records of the segments that meet a window, and the
+// condition that they lie in it.
+func (t *translator) rows(table *weir.Table, from, to time.Time) (rows, where string) {
 	segments, err := t.segments(from, to)
 	if err != nil {
 		t.err = err
 		t.bad = true
-		return relation{}
+		return "", ""
 	}
 	var in strings.Builder
 	fmt.Fprintf(&in, "FROM shape.main.%s", quote(table.Name))
+	records := func(segment string) string { return segment + ".main." + quote(table.Name) }
+	if t.seen != nil {
+		if u := t.seen(segments); u != nil {
+			records = u.records
+		}
+	}
 	for _, s := range segments {
-		fmt.Fprintf(&in, " UNION ALL BY NAME FROM %s.main.%s", s, quote(table.Name))
+		fmt.Fprintf(&in, " UNION ALL BY NAME FROM %s", records(s))
 	}
-	r := relation{from: "(" + in.String() + ")", cols: make([]value, len(table.Columns))}
-	for i := range table.Columns {
-		r.cols[i] = stored(l, i)
-	}
-	var where []string
+	var terms []string
 	if !from.IsZero() {
-		where = append(where, "ts >= make_timestamp("+t.arg(from.UnixMicro())+")")
+		terms = append(terms, "ts >= make_timestamp("+t.arg(from.UnixMicro())+")")
 	}
 	if !to.IsZero() {
-		where = append(where, "ts < make_timestamp("+t.arg(to.UnixMicro())+")")
+		terms = append(terms, "ts < make_timestamp("+t.arg(to.UnixMicro())+")")
 	}
-	return t.layer(r, r.cols, strings.Join(where, " AND "))
+	return "(" + in.String() + ")", strings.Join(terms, " AND ")
 }
 
 // stored returns column i of a table as it is kept.
@@ -249,6 +267,8 @@ func (t *translator) truth(p query.Pred, r relation) string {
 			return "(len(" + x.sql[0] + ") > 0)"
 		}
 		return "(" + x.sql[0] + " IS NOT NULL)"
+	case *query.Known:
+		return t.known(p, r)
 	case *query.Local:
 		return t.within(t.expr(p.X, r), t.ask.LocalNetworks())
 	}
@@ -576,8 +596,11 @@ func quoteRune(c rune) string {
 }
 
 func (t *translator) in(p *query.In, r relation) string {
-	if p.Sub != nil {
+	switch {
+	case p.Sub != nil:
 		return t.inSub(p, r)
+	case p.List != "":
+		return t.inList(p, r)
 	}
 	return t.each(t.expr(p.Xs[0], r), func(x value) string {
 		if x.form == asCode {
@@ -599,15 +622,9 @@ func (t *translator) in(p *query.In, r relation) string {
 
 // inSub translates a sub-query as a semi-join.
 func (t *translator) inSub(p *query.In, r relation) string {
-	from, to := p.Sub.Window(t.ask.From, t.ask.To, t.now)
-	saved := t.ask
-	inner := *t.ask
-	inner.Query, inner.From, inner.To = p.Sub, from, to
-	t.ask = &inner
-	sub := t.head()
-	t.ask = saved
-	if t.err != nil || sub.filter != nil || len(sub.tail) > 0 {
-		t.fail()
+	from, to := p.Sub.Window(t.question.From, t.question.To, t.question.Now)
+	sub, ok := t.inner(exec.Question{Query: p.Sub, From: from, To: to, Now: t.question.Now})
+	if !ok {
 		return ""
 	}
 	var left, right, have []string
@@ -628,6 +645,19 @@ func (t *translator) inSub(p *query.In, r relation) string {
 		}
 	}
 	return fmt.Sprintf("((%s) IN (SELECT %s FROM %s WHERE %s))", strings.Join(left, ", "), tuple(right), sub.from, strings.Join(have, " AND "))
+}
+
+// inner translates another question, if all of it can be said in SQL.
+func (t *translator) inner(q exec.Question) (head, bool) {
+	saved := t.question
+	t.question = q
+	h := t.head()
+	t.question = saved
+	if t.err != nil || h.filter != nil || len(h.tail) > 0 {
+		t.fail()
+		return h, false
+	}
+	return h, true
 }
 
 // tuple is a row for IN, which one value alone is not.

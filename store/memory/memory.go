@@ -146,6 +146,10 @@ func (s *Store) Query(ctx context.Context, a query.Ask) iter.Seq2[query.Row, err
 			yield(nil, err)
 			return
 		}
+		if err := a.Check(); err != nil {
+			yield(nil, err)
+			return
+		}
 		first, last, _ := span(batches)
 		an := &answer{ctx: ctx, ask: &a, batches: batches, first: first, end: last.Add(time.Microsecond)}
 		an.rows(yield)
@@ -159,6 +163,7 @@ type answer struct {
 	batches []*batch
 	first   time.Time // of all records
 	end     time.Time // just after the last one
+	now     time.Time // from which durations count back, and up to which lists must count
 }
 
 func (an *answer) rows(yield func(query.Row, error) bool) {
@@ -167,9 +172,12 @@ func (an *answer) rows(yield func(query.Row, error) bool) {
 	if now.IsZero() {
 		now = an.end
 	}
+	an.now = now
 	from, to := a.Query.Window(a.From, a.To, now)
 	sum := query.Summary{From: from, To: to, Complete: true, Plan: "memory: look at every record of the table"}
-	for r, err := range an.query(a.Query, from, to, now, &sum.Scanned) {
+	begin := func(t *weir.Table) (time.Time, error) { return an.begin(t), nil }
+	sum.Notes, _ = query.Notes(a.Query.Looks(from, to, now), begin, nil) // begin never fails
+	for r, err := range an.query(exec.Question{Query: a.Query, From: from, To: to, Now: now}, &sum.Scanned) {
 		if err == nil {
 			sum.Matched++
 		} else {
@@ -185,20 +193,24 @@ func (an *answer) rows(yield func(query.Row, error) bool) {
 	}
 }
 
-// query answers a query or a sub-query in its window.
-func (an *answer) query(q *query.Query, from, to, now time.Time, scanned *int64) iter.Seq2[query.Row, error] {
-	env := &exec.Env{From: from, To: to, Local: an.ask.LocalNetworks()}
-	if from.IsZero() {
-		env.From = an.first
+// query answers a question in its window: the one that was asked, or one that
+// this leads to.
+func (an *answer) query(q exec.Question, scanned *int64) iter.Seq2[query.Row, error] {
+	env := &exec.Env{From: q.From, To: q.To, Now: q.Now, First: an.first, End: an.end, Local: an.ask.LocalNetworks()}
+	env.Set = func(name string, of query.Column) query.Set { return an.ask.Set(name, of, an.now) }
+	env.Begin = func(t *weir.Table) (time.Time, error) { return an.begin(t), nil }
+	env.Ask = func(sub exec.Question) iter.Seq2[query.Row, error] { return an.query(sub, nil) }
+	return exec.Records(an.ctx, env, q.Query, an.records(q.Query.Table, q.From, q.To), scanned)
+}
+
+// begin is the time of the first record of a table, zero if there is none.
+func (an *answer) begin(table *weir.Table) (first time.Time) {
+	for r := range an.records(table, time.Time{}, time.Time{}) {
+		if ts, _ := weir.Span(r); first.IsZero() || ts.Before(first) {
+			first = ts
+		}
 	}
-	if to.IsZero() {
-		env.To = an.end
-	}
-	env.Sub = func(sub *query.Query) iter.Seq2[query.Row, error] {
-		f, t := sub.Window(from, to, now)
-		return an.query(sub, f, t, now, nil)
-	}
-	return exec.Records(an.ctx, env, q, an.records(q.Table, from, to), scanned)
+	return first
 }
 
 // records are those of a table whose ts lies in the window.

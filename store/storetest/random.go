@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/query"
 )
 
 // Values come from small pools, so that records and questions meet, and so
@@ -23,6 +24,19 @@ var (
 		"10.0.0.1", "203.0.113.9", "2001:db8::1", "x", "quote\"d", "com", "",
 	}
 )
+
+// Lists are those that generated questions name.
+var Lists = &query.Lists{
+	Named: map[string][]query.Entry{
+		"assets": {{Value: "10.0.0.0/24"}, {Value: "203.0.113.9"}, {Value: "www.example.com"}, {Value: "443"}, {Value: "2001:db8::/32"}},
+		"ports":  {{Value: "22"}, {Value: "53"}, {Value: "1.5"}},
+		"empty":  {},
+	},
+	Intel: []query.Entry{
+		{Value: "10.0.1.1", Source: "misp"}, {Value: "cdn.example.co.uk", Source: "misp", Expires: epoch.Add(30 * 24 * time.Hour)},
+		{Value: "tls", Expires: epoch.Add(time.Hour)}, {Value: "2001:db8::1", Source: "feed"},
+	},
+}
 
 func addrs(texts ...string) []netip.Addr {
 	out := make([]netip.Addr, len(texts))
