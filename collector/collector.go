@@ -51,7 +51,7 @@ type Collector struct {
 // New checks the configuration and returns a collector for it. A saved state
 // that cannot be read is counted (Counters.StateErrors) and no error.
 func New(c Config) (*Collector, error) {
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	col := &Collector{config: c, settings: newSettings(&c)}

@@ -82,8 +82,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// check refuses what cannot work, by the name of its key.
-func (c *Config) check() error {
+// Check refuses what cannot work, by the name of its key.
+func (c *Config) Check() error {
 	for _, n := range []struct {
 		key string
 		got int

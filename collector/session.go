@@ -29,8 +29,7 @@ func (in *Input) Session(from netip.AddrPort, at time.Time) (*Session, error) {
 	from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
 	e := c.exporter(from.Addr(), &c.counters, at)
 	if e == nil {
-		c.counters.refused.Add(1)
-		in.refuse(&in.limited, 0, at)
+		in.Refuse(at)
 		return nil, ErrRefused
 	}
 	c.counters.sessions.Add(1)
@@ -40,18 +39,22 @@ func (in *Input) Session(from netip.AddrPort, at time.Time) (*Session, error) {
 	return &Session{in: in, from: from, e: e, decoder: netflow.NewDecoder(c.netflowConfig(e))}, nil
 }
 
-// Message takes one IPFIX message. It keeps nothing of b. The error says that b
-// is no such message or contradicts itself: after it, RFC 7011 (section 10.4.3)
-// wants the connection closed.
-func (s *Session) Message(b []byte, at time.Time) error {
+// Refuse counts a session that was not begun, because there are too many.
+func (in *Input) Refuse(at time.Time) {
+	in.c.counters.refused.Add(1)
+	in.refuse(&in.limited, 0, at)
+}
+
+// Message takes one IPFIX message, whole by its length. It keeps nothing of b.
+// What contradicts itself within it is counted and costs this message alone:
+// the next begins where it should.
+func (s *Session) Message(b []byte, at time.Time) {
 	c, e := s.in.c, s.e
 	c.arrived(at, len(b))
 	h := readHeader(b)
 	if h.kind != ipfix {
-		c.counters.unknown.Add(1)
-		s.in.refuse(&s.in.unread, len(b), at)
-		s.in.odd.add("export_unknown_version", e.addr, s.from.Port(), version(b), at)
-		return errors.New("not an IPFIX message: " + version(b))
+		s.unread(b, at)
+		return
 	}
 	e.seen.Store(at.UnixNano())
 	e.mu.Lock()
@@ -60,10 +63,23 @@ func (s *Session) Message(b []byte, at time.Time) error {
 	if d == nil {
 		c.counters.domains.Add(1)
 		s.in.refuse(&s.in.limited, len(b), at)
-		return nil
+		return
 	}
 	d.take(len(b), at)
-	return c.netflow(e, d, s.decoder, &s.scratch, b, &h, s.from.Port(), at)
+	_ = c.netflow(e, d, s.decoder, &s.scratch, b, &h, s.from.Port(), at) // counted there
+}
+
+// Damaged counts what came instead of a message, or was left of one that ended
+// too early: b is what there is of it.
+func (s *Session) Damaged(b []byte, at time.Time) {
+	s.in.c.arrived(at, len(b))
+	s.unread(b, at)
+}
+
+func (s *Session) unread(b []byte, at time.Time) {
+	s.in.c.counters.unknown.Add(1)
+	s.in.refuse(&s.in.unread, len(b), at)
+	s.in.odd.add("export_unknown_version", s.e.addr, s.from.Port(), version(b), at)
 }
 
 // Close ends the session.

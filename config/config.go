@@ -32,6 +32,8 @@ type Config struct {
 	Store string
 	// Retention bounds the store of a program that listens.
 	Retention Retention
+	// Listen says where it does so.
+	Listen Listen
 	// Local says what is one's own network. Given says that the operator did:
 	// else the networks may be proposed from the traffic.
 	Local      local.Config
@@ -49,6 +51,7 @@ type file struct {
 	Sensor    string               `yaml:"sensor"`
 	Store     string               `yaml:"store"`
 	Retention Retention            `yaml:"retention"`
+	Listen    Listen               `yaml:"listen"`
 	Enrich    enrichers            `yaml:"enrich"`
 	Detectors map[string]yaml.Node `yaml:"detectors"`
 	Disabled  []string             `yaml:"disabled"`
@@ -109,19 +112,22 @@ func read(path string) (string, []byte, error) {
 
 // Parse reads the text of a configuration file. An empty one gives the defaults.
 func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
-	f := file{Sensor: "local", Retention: DefaultRetention, Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
+	f := file{Sensor: "local", Retention: DefaultRetention, Listen: defaultListen, Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
 			return nil, plain(err)
 		}
 	}
-	c := &Config{Sensor: f.Sensor, Store: f.Store, Retention: f.Retention, Local: f.Enrich.Local, LocalGiven: len(f.Enrich.Local.Networks) > 0,
+	c := &Config{Sensor: f.Sensor, Store: f.Store, Retention: f.Retention, Listen: f.Listen, Local: f.Enrich.Local, LocalGiven: len(f.Enrich.Local.Networks) > 0,
 		Names: f.Enrich.PassiveDNS, Domains: f.Enrich.Domains}
 	if !c.LocalGiven {
 		c.Local.Networks = local.Default.Networks
 	}
 	if err := c.checkEnrichers(); err != nil {
 		return nil, fmt.Errorf("enrich: %w", err)
+	}
+	if err := c.Listen.check(); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	if err := c.chooseDetectors(&f, detectors); err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -218,6 +217,7 @@ func (l *Listener) accept(ctx context.Context, p *place, connections *sync.WaitG
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 		if !l.enter(conn, from.Addr().Unmap()) {
 			l.refused.Add(1)
+			p.input.Refuse(time.Now())
 			_ = conn.Close() // nothing was said
 			continue
 		}
@@ -260,6 +260,7 @@ func (l *Listener) serve(ctx context.Context, p *place, conn net.Conn, from neti
 		cancel()
 		if err != nil {
 			l.refused.Add(1)
+			p.input.Refuse(time.Now())
 			return
 		}
 		conn = secured
@@ -274,19 +275,16 @@ func (l *Listener) serve(ctx context.Context, p *place, conn net.Conn, from neti
 	defer stop()
 	for {
 		message, err := r.next()
-		if err == nil {
-			err = session.Message(message, time.Now())
-			r.took(len(message))
-		}
-		switch {
-		case err == nil:
-			l.collector.Wait(ctx)
-		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
-			return
-		default:
-			l.broken.Add(1)
+		if err != nil {
+			if len(message) > 0 { // the connection ended within it, or it is none
+				l.broken.Add(1)
+				session.Damaged(message, time.Now())
+			}
 			return
 		}
+		session.Message(message, time.Now())
+		r.took(len(message))
+		l.collector.Wait(ctx)
 	}
 }
 
@@ -323,8 +321,8 @@ func (r *reader) within(d time.Duration) {
 
 var errMessage = errors.New("not an IPFIX message")
 
-// next returns the next message, valid until took. The error is io.EOF at an
-// end between messages and io.ErrUnexpectedEOF within one.
+// next returns the next message, valid until took. With an error it returns
+// what there is of a message that is none or that does not end.
 func (r *reader) next() ([]byte, error) {
 	r.within(r.config.IdleTimeout)
 	if _, err := r.in.Peek(1); err != nil {
@@ -333,22 +331,13 @@ func (r *reader) next() ([]byte, error) {
 	r.within(r.config.MessageTimeout)
 	head, err := r.in.Peek(4)
 	if err != nil {
-		return nil, cut(err)
+		return head, err
 	}
 	length := int(binary.BigEndian.Uint16(head[2:]))
 	if binary.BigEndian.Uint16(head) != 10 || length < header {
-		return nil, errMessage
+		return head, errMessage
 	}
-	message, err := r.in.Peek(length)
-	return message, cut(err)
-}
-
-// cut makes an end within a message what it is.
-func cut(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return r.in.Peek(length)
 }
 
 // took lets go of a message.
