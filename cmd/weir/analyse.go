@@ -141,6 +141,9 @@ type analysis struct {
 	config *config.Config
 	store  store.Store // nil for none
 	detect bool        // run the detectors
+	live   bool        // the traffic does not wait
+
+	found func(weir.Alert) // told of each alert that is news; nil for nobody
 
 	alerts *alert.Manager
 	stats  []detect.Stat
@@ -172,8 +175,12 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 		Sources: []source.Source{located},
 		Enrich:  []enrich.Enricher{located, names, registered},
 		Store:   a.store,
-		Found:   func(f weir.Finding) { a.alerts.Add(f) },
+		Found:   a.take,
 		Log:     a.flags.logger(a.streams),
+	}
+	if a.live {
+		p.Live, p.Sensor = true, a.config.Sensor
+		p.Retention = pipeline.Retention{Age: time.Duration(a.config.Retention.Age), Bytes: int64(a.config.Retention.Size)}
 	}
 	if a.detect {
 		p.Detectors = a.config.Detectors
@@ -185,6 +192,13 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 	a.took = time.Since(started)
 	a.stats = p.Stats()
 	return err
+}
+
+// take joins a finding to its alert.
+func (a *analysis) take(f weir.Finding) {
+	if joined, news := a.alerts.Add(f); news && a.found != nil {
+		a.found(joined)
+	}
 }
 
 // looked names the detectors that ran.

@@ -76,6 +76,7 @@ type Listener struct {
 
 // A place is one address listened on.
 type place struct {
+	kind     string // tcp or tls
 	listener net.Listener
 	input    *collector.Input
 	tls      *tls.Config // nil for plain TCP
@@ -150,7 +151,7 @@ func (l *Listener) listen(kind, address string, secure *tls.Config) error {
 	if err != nil {
 		return fmt.Errorf("ipfix %s %s: %w", kind, address, err)
 	}
-	l.places = append(l.places, &place{ln, l.collector.Input(kind+" "+ln.Addr().String(), kind), secure})
+	l.places = append(l.places, &place{kind, ln, l.collector.Input(kind+" "+ln.Addr().String(), kind), secure})
 	return nil
 }
 
@@ -159,6 +160,15 @@ func (l *Listener) Addrs() []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, p := range l.places {
 		out = append(out, p.listener.Addr().(*net.TCPAddr).AddrPort())
+	}
+	return out
+}
+
+// Places names the addresses listened on, each with its transport.
+func (l *Listener) Places() []string {
+	var out []string
+	for _, p := range l.places {
+		out = append(out, p.kind+" "+p.listener.Addr().String())
 	}
 	return out
 }
