@@ -1,6 +1,8 @@
 // Package recent keeps what was used lately, in bounded memory.
 package recent
 
+import "iter"
+
 // A Map keeps values by key, at least those used last. It has two generations:
 // a key that is put or found belongs to the young one; when that is full, it
 // becomes the old one, and what was in the old one is forgotten and counted.
@@ -49,6 +51,19 @@ func (m *Map[K, V]) age(k K) {
 	m.forgotten += uint64(len(m.old))
 	clear(m.old)
 	m.young, m.old = m.old, m.young
+}
+
+// All returns the keys held and their values, in no order.
+func (m *Map[K, V]) All() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, generation := range [...]map[K]V{m.young, m.old} {
+			for k, v := range generation {
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Len returns the number of keys held.

@@ -1,6 +1,7 @@
 package recent
 
 import (
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -25,6 +26,12 @@ func TestMap(t *testing.T) {
 	}
 	if got := m.Forgotten(); got != 1 {
 		t.Errorf("Forgotten = %d, want 1", got)
+	}
+	if got := maps.Collect(m.All()); !maps.Equal(got, map[int]string{1: "a", 3: "c", 4: "d"}) {
+		t.Errorf("All = %v, want what Get gives", got)
+	}
+	for range m.All() {
+		break // ends it
 	}
 }
 
