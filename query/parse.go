@@ -209,6 +209,10 @@ func init() {
 	}
 }
 
+// alsoFields are the keywords that are fields of tables too. They begin a
+// condition only before a comparison.
+var alsoFields = map[string]bool{"since": true, "until": true}
+
 var stageNames = strings.Fields("where stats timechart extend select dedup head sort top rare render then lookup")
 
 var stageAliases = map[string]string{
@@ -246,10 +250,10 @@ func (p *parser) source(s *syntax) {
 			p.fail(s.table.Span, "from conn", "expected the name of a table, found %s", s.table.found())
 		}
 	}
-	if p.isWord("since") {
+	if p.isWord("since") && !p.comparisonAt(1) {
 		p.next()
 		s.since, s.sinceText = p.moment()
-		if p.isWord("until") {
+		if p.isWord("until") && !p.comparisonAt(1) {
 			p.next()
 			s.until, s.untilText = p.moment()
 		}
@@ -339,7 +343,7 @@ func (p *parser) startsTerm() bool {
 		return t.text == "(" || p.gluedMinus(0)
 	case tName:
 		w := strings.ToLower(t.text)
-		return !keywords[w] || w == "not" || w == "has" || w == "missing"
+		return !keywords[w] || w == "not" || w == "has" || w == "missing" || alsoFields[w] && p.comparisonAt(1)
 	}
 	return false
 }
@@ -620,7 +624,7 @@ func (p *parser) set(c *inCond) {
 func (p *parser) field() *fieldTerm {
 	p.term()
 	t := p.next()
-	if t.kind != tName || keywords[strings.ToLower(t.text)] {
+	if t.kind != tName || keywords[strings.ToLower(t.text)] && !alsoFields[t.text] {
 		p.fail(t.Span, "", "expected the name of a field, found %s", t.found())
 	}
 	return &fieldTerm{t.Span, t.text}
@@ -694,7 +698,7 @@ func (p *parser) factor(right bool) term {
 		return literal(t)
 	case t.kind == tList:
 		p.fail(t.Span, "in "+t.text, "a list stands behind 'in', here is '%s'", t.text)
-	case t.kind == tName && !keywords[strings.ToLower(t.text)]:
+	case t.kind == tName && (!keywords[strings.ToLower(t.text)] || alsoFields[t.text]):
 		if p.isOp("(") {
 			return p.call(begin, t)
 		}

@@ -13,8 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/store/storetest"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -143,6 +145,20 @@ func TestRoundTrip(t *testing.T) {
 			checkRoundTrip(t, text, q)
 		}
 	}
+}
+
+// TestRoundTripGenerated does the same with generated questions.
+func TestRoundTripGenerated(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		text := storetest.RandomQuestion(r)
+		q, err := query.Parse(text)
+		if err != nil {
+			r.Fatalf("Parse(%q): %v", text, err)
+		}
+		if checkRoundTrip(t, text, q); t.Failed() {
+			r.FailNow()
+		}
+	})
 }
 
 // TestBounds checks that large and deep texts are refused with a message.

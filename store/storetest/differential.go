@@ -36,14 +36,17 @@ func testDifferential(t *testing.T, s Suite) {
 }
 
 func compareStores(t *rapid.T, st, twin store.Store) {
-	text := (&generator{t: t}).query(2)
+	text := RandomQuestion(t)
 	q, err := query.Parse(text)
 	if err != nil {
 		t.Fatalf("the generator made %q: %v", text, err)
 	}
-	a := query.Ask{Query: q, Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}}
-	if rapid.Bool().Draw(t, "window") {
+	a := query.Ask{Query: q, Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}, Lists: Lists}
+	switch rapid.IntRange(0, 3).Draw(t, "window") {
+	case 0:
 		a.From, a.To = epoch.Add(6*time.Hour), epoch.Add(40*time.Hour)
+	case 1: // with windows before it, for usual
+		a.From, a.To = epoch.Add(36*time.Hour), epoch.Add(40*time.Hour)
 	}
 	got, err := collect(st.Query(context.Background(), a))
 	if err != nil {
@@ -87,10 +90,15 @@ func round(q *query.Query, rows []query.Row) {
 	}
 }
 
+// RandomQuestion writes a question that is right, about records such as those
+// of [RandomBatch] and the lists [Lists].
+func RandomQuestion(t *rapid.T) string { return (&generator{t: t}).query(3) }
+
 // A generator writes questions that are right. It parses what it has written
 // so far to know the columns.
 type generator struct {
 	t    *rapid.T
+	text string // as far as it is known to be right
 	cols []query.Column
 	sub  bool // in a sub-query: no further one
 	n    int  // names made
@@ -106,7 +114,7 @@ func (g *generator) name(prefix string) string {
 }
 
 func (g *generator) query(maxStages int) string {
-	text := "from " + g.oneOf("conn", "conn", "dns", "oddity", "finding")
+	text := "from " + g.oneOf("conn", "conn", "conn", "dns", "dns", "oddity", "finding", "smb", "http", "dhcp", "exporter")
 	g.learn(text)
 	if g.dice(6) > 0 {
 		text += " " + g.cond(2)
@@ -114,7 +122,7 @@ func (g *generator) query(maxStages int) string {
 	for range g.dice(maxStages + 2) {
 		longer := text + " | " + g.stage()
 		if q, err := query.Parse(longer); err == nil { // a column may be there twice
-			text, g.cols = longer, q.Columns
+			text, g.text, g.cols = longer, longer, q.Columns
 		}
 	}
 	if len(g.cols) > 20 && g.dice(2) == 0 { // few columns make answers that can be read
@@ -128,7 +136,7 @@ func (g *generator) learn(text string) {
 	if err != nil {
 		g.t.Fatalf("the generator made %q: %v", text, err)
 	}
-	g.cols = q.Columns
+	g.text, g.cols = text, q.Columns
 }
 
 // field returns a column that ok likes, nil if there is none.
@@ -213,15 +221,31 @@ func (g *generator) cond(depth int) string {
 			return "not " + g.cond(depth-1)
 		}
 	}
-	if text := g.simple(); text != "" {
-		return text
+	for range 3 {
+		text := g.simple()
+		if text == "" {
+			continue
+		}
+		if _, err := query.Parse(g.text + " | where " + text); err == nil { // new(list) of a column made anew is none
+			return text
+		}
 	}
 	return "has " + g.cols[0].Name
 }
 
 // simple writes a condition, or nothing where no column serves.
 func (g *generator) simple() string {
-	switch g.dice(14) {
+	switch g.dice(17) {
+	case 14:
+		return g.oneOf("new(", "known(") + g.fields(3) + g.oneOf("", ", 1d", ", 5h", ", 90m") + ")"
+	case 15:
+		if c := g.field(func(c query.Column) bool { return c.Type != weir.Bool && c.Type != weir.Time }); c != nil {
+			return c.Name + g.oneOf(" in ", " not in ") + g.oneOf("@list:assets", "@ports", "@list:empty", "@intel", "@intel:misp")
+		}
+	case 16:
+		if !g.sub {
+			return g.oneOf("prevalence(", "prevalence(", "first_seen(") + g.fields(1) + g.oneOf(") = 1", ") > 2", ") < 2026-11-20T06:15Z", ") = ts")
+		}
 	case 0, 1, 2:
 		return g.compare()
 	case 3:
@@ -347,7 +371,13 @@ func (g *generator) number(c query.Column) string {
 
 // value writes an expression of any type, and the beginning of a name for it.
 func (g *generator) value() (expr, prefix string) {
-	switch g.dice(6) {
+	switch g.dice(8) {
+	case 6:
+		return g.oneOf("first_seen(", "prevalence(") + g.fields(2) + ")", "x"
+	case 7:
+		if c := g.field(single(weir.Int, weir.Float, weir.Duration)); c != nil {
+			return "usual(" + c.Name + ")", "x"
+		}
 	case 0:
 		if c := g.field(single(weir.Time)); c != nil {
 			return g.oneOf("hour(", "weekday(") + c.Name + ")", "x"
@@ -375,7 +405,14 @@ func (g *generator) value() (expr, prefix string) {
 }
 
 func (g *generator) stage() string {
-	switch g.dice(9) {
+	switch g.dice(11) {
+	case 9:
+		return g.then()
+	case 10:
+		if g.dice(2) == 0 {
+			return "lookup " + g.oneOf("@assets", "@intel", "@list:ports") + " on " + g.fields(1)
+		}
+		return "stats " + g.aggregates() + ", ts = max(ts)" + g.by() + " | " + g.oneOf(g.then(), "extend u = usual(x1), v = usual(x2)", "where x1 >= usual(x1)")
 	case 0, 1:
 		return "where " + g.cond(1)
 	case 2, 3:
@@ -397,6 +434,18 @@ func (g *generator) stage() string {
 		return "timechart " + g.oneOf("1h ", "13m ") + g.aggregates() + g.by()
 	}
 	return g.oneOf("top ", "rare ") + g.oneOf("1 ", "4 ") + g.oneOf("", "by ") + g.fields(1)
+}
+
+// then joins with another query, with few or with all of its columns.
+func (g *generator) then() string {
+	if g.sub {
+		return "head 5"
+	}
+	in := generator{t: g.t, sub: true}
+	in.learn("from " + g.oneOf("conn", "dns", "smb"))
+	text := in.text + " " + in.cond(1)
+	return "then (" + text + ") within " + g.oneOf("20m", "3h", "1.5d") + " by " + g.oneOf("src.ip", "src.ip, dst.ip", "proto", g.fields(1)) +
+		g.oneOf("", " | select ts, src.ip, gap, then.dst.ip, then.proto", " | stats n = count(), g = sum(gap) by then.src.ip")
 }
 
 func (g *generator) by() string {
