@@ -184,6 +184,7 @@ func (c *Collector) netflow(e *exporter, d *domain, dec *netflow.Decoder, s *scr
 	c.read(e, d, h, err, port, at)
 	d.message(m, dec, &c.counters)
 	if h.kind != netflow1 { // which has no numbers
+		h.sender = uint64(port)
 		units, known := m.Advance()
 		st := step{header: *h, units: units, other: units, unsure: !known || err != nil && h.kind == ipfix}
 		switch h.kind {
@@ -192,7 +193,7 @@ func (c *Collector) netflow(e *exporter, d *domain, dec *netflow.Decoder, s *scr
 		case ipfix:
 			st.other = 1
 		}
-		d.follow(st, port, at, &c.counters)
+		d.follow(st, at, &c.counters)
 	}
 	d.skew.add(at.Sub(h.exported))
 	told := timeouts{m.ActiveTimeout, m.InactiveTimeout}
@@ -209,7 +210,7 @@ func (c *Collector) sflow(e *exporter, d *domain, s *scratch, b []byte, h *heade
 	err := e.sflow.Decode(g, b, at)
 	c.read(e, d, h, err, port, at)
 	d.datagram(g, e.sflow, &c.counters)
-	d.follow(step{header: *h, units: 1, other: 1}, port, at, &c.counters)
+	d.follow(step{header: *h, units: 1, other: 1}, at, &c.counters)
 	g.Records = c.hand(e, d, g.Records, timeouts{}, at)
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/weir-nta/weir/internal/wire"
 )
 
@@ -29,6 +31,7 @@ func (k kind) String() string {
 type header struct {
 	kind      kind
 	domain    uint32 // observation domain, source, engine type and id, or sub-agent
+	sender    uint64 // whose numbers these are: the port or, in sFlow, a hash of the agent's address
 	sequence  uint32
 	count     int           // records as the header counts them, 0 where it does not
 	exported  time.Time     // zero where it is not told (sFlow)
@@ -92,7 +95,7 @@ func sflowHeader(b []byte) header {
 	}
 	be := binary.BigEndian
 	return header{
-		kind: sflow5, domain: be.Uint32(b[at:]), sequence: be.Uint32(b[at+4:]),
+		kind: sflow5, sender: xxh3.Hash(b[8:at]), domain: be.Uint32(b[at:]), sequence: be.Uint32(b[at+4:]),
 		uptime: milliseconds(b[at+8:]), hasUptime: true,
 		count: int(min(be.Uint32(b[at+12:]), 1<<16)),
 	}
@@ -118,6 +121,9 @@ func sflowFixed(b []byte) int {
 	}
 	return at
 }
+
+// Begins says whether b begins like a datagram of a format that is decoded.
+func Begins(b []byte) bool { return readHeader(b).kind != unknown }
 
 // Plausible says whether b is, by all its lengths, one datagram of a format
 // that is decoded. It is strict, for telling exports among other traffic: a

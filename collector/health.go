@@ -60,9 +60,9 @@ func (d *domain) take(n int, at time.Time) {
 func (d *domain) quiet() bool { return d.counts == (counts{}) }
 
 // follow takes the sequence number of a datagram into account.
-func (d *domain) follow(st step, port uint16, at time.Time, n *counters) {
+func (d *domain) follow(st step, at time.Time, n *counters) {
 	before := d.tally
-	d.streams.of(port, &st.header, &d.tally).follow(st, at, &d.tally)
+	d.streams.of(&st.header, &d.tally).follow(st, at, &d.tally)
 	d.settle(&before, n)
 }
 

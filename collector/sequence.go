@@ -29,9 +29,9 @@ type tally struct {
 }
 
 // A stream follows the sequence numbers of one exporting process: those of one
-// domain sent from one port.
+// domain sent from one port or, in sFlow, by one agent.
 type stream struct {
-	port   uint16
+	sender uint64
 	at     time.Time // of the last datagram
 	uptime time.Duration
 
@@ -185,20 +185,19 @@ func (s *stream) giveUp(t *tally) {
 	s.gaps = s.gaps[:0]
 }
 
-// maxStreams is how many processes of one domain are told apart by their port.
-// Of more, the one silent for longest is forgotten: its gaps are counted.
-const maxStreams = 4
+// maxStreams is how many processes of one domain are told apart. Of more, the
+// one silent for longest is forgotten: its gaps are counted.
+const maxStreams = 16
 
 // streams are those of one domain.
 type streams []*stream
 
-// of returns the stream that a datagram from port belongs to: that of the
-// port, else the one that the number continues or that the datagram shows to
+// of returns the stream that a datagram belongs to: that of its sender, else the one that the number continues or that the datagram shows to
 // have been restarted, else a new one.
-func (ss *streams) of(port uint16, h *header, t *tally) *stream {
+func (ss *streams) of(h *header, t *tally) *stream {
 	var latest, stalest *stream
 	for _, s := range *ss {
-		if s.port == port {
+		if s.sender == h.sender {
 			return s
 		}
 		if latest == nil || s.at.After(latest.at) {
@@ -209,16 +208,16 @@ func (ss *streams) of(port uint16, h *header, t *tally) *stream {
 		}
 	}
 	for _, s := range *ss {
-		if s.next == h.sequence {
-			s.port = port
+		if s.next == h.sequence && h.kind != sflow5 { // an agent is who it says
+			s.sender = h.sender
 			return s
 		}
 	}
-	if latest != nil && latest.restarted(&step{header: *h, units: 1}, int32(h.sequence-latest.next)) {
-		latest.port = port
+	if latest != nil && h.kind != sflow5 && latest.restarted(&step{header: *h, units: 1}, int32(h.sequence-latest.next)) {
+		latest.sender = h.sender
 		return latest
 	}
-	s := &stream{port: port}
+	s := &stream{sender: h.sender}
 	if len(*ss) < maxStreams {
 		*ss = append(*ss, s)
 		return s
@@ -228,11 +227,11 @@ func (ss *streams) of(port uint16, h *header, t *tally) *stream {
 	return stalest
 }
 
-// end forgets the stream of a port, whose connection has ended: what it has
+// end forgets the stream of a sender whose connection has ended: what it has
 // not sent will not come.
-func (ss *streams) end(port uint16, t *tally) {
+func (ss *streams) end(sender uint64, t *tally) {
 	for i, s := range *ss {
-		if s.port == port {
+		if s.sender == sender {
 			s.giveUp(t)
 			*ss = slices.Delete(*ss, i, i+1)
 			return

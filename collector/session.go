@@ -89,7 +89,7 @@ func (s *Session) Close() {
 	s.e.sessions--
 	for _, d := range s.e.domains {
 		before := d.tally
-		d.streams.end(s.from.Port(), &d.tally)
+		d.streams.end(uint64(s.from.Port()), &d.tally)
 		d.settle(&before, &s.in.c.counters)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/collector"
 	"github.com/weir-nta/weir/meter"
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/query"
@@ -106,7 +107,8 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 func openCaptures(inputs []string, sensor string) (*capture.Source, error) {
 	m := meter.DefaultConfig()
 	m.Sensor = sensor
-	src, err := capture.New(capture.Config{Inputs: inputs, Meter: m})
+	col := collector.DefaultConfig()
+	src, err := capture.New(capture.Config{Inputs: inputs, Meter: m, Collector: &col})
 	if err != nil {
 		return nil, &exitError{exitNotFound, err}
 	}

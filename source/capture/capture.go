@@ -15,8 +15,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/collector"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/meter"
 	"github.com/weir-nta/weir/source"
@@ -34,6 +36,10 @@ type Config struct {
 	Meter meter.Config
 	// Packets sets up the decoding.
 	Packets packet.Config
+	// Collector sets up how datagrams that are exports of flows are also read
+	// as such; [collector.DefaultConfig] is what to start from. Nil means that
+	// they are metered as packets only.
+	Collector *collector.Config
 }
 
 // A Source reads captures and meters their packets, all in the goroutine that
@@ -48,6 +54,7 @@ type Source struct {
 	packet  packet.Packet
 	damaged []error
 	tally   tally
+	exports exports
 
 	bytes atomic.Int64
 
@@ -83,6 +90,11 @@ func New(c Config) (*Source, error) {
 	if known {
 		for _, in := range s.inputs {
 			s.total += in.size
+		}
+	}
+	if c.Collector != nil {
+		if err := c.Collector.Check(); err != nil {
+			return nil, fmt.Errorf("collector: %w", err)
 		}
 	}
 	var err error
@@ -137,6 +149,11 @@ func (s *Source) Run(ctx context.Context, emit func(*weir.Batch) error) error {
 	if cerr := s.meter.Close(); err == nil {
 		err = cerr
 	}
+	if err == nil || ctx.Err() != nil {
+		if cerr := s.closeExports(); err == nil {
+			err = cerr
+		}
+	}
 	if err == nil && s.tally.files == 0 && len(s.damaged) == 0 {
 		s.damaged = append(s.damaged, &source.DamagedError{Input: strings.Join(s.config.Inputs, ", "), Err: errNone})
 	}
@@ -151,6 +168,9 @@ var errNone = fmt.Errorf("%w: none of its files is one", ErrNotCapture)
 
 func (s *Source) handOn(b *weir.Batch) error {
 	s.tally.records += int64(b.Len())
+	if s.exports.collector != nil { // which tells of flows long past
+		b.Through = time.Time{}
+	}
 	return s.emit(b)
 }
 
@@ -217,6 +237,9 @@ func (s *Source) packets(ctx context.Context, r *Reader) error {
 		switch err := s.decoder.Decode(&s.packet, rec.Link, rec.Data, rec.WireLen, rec.TS); err {
 		case nil:
 			if err := s.meter.Packet(rec.TS, &s.packet); err != nil {
+				return err
+			}
+			if err := s.export(rec.TS); err != nil {
 				return err
 			}
 		case packet.ErrHeader:

@@ -90,7 +90,7 @@ func (s *Source) publish() {
 // packets, and exact when Run has returned.
 func (s *Source) Progress() source.Progress {
 	s.mu.Lock()
-	t := s.published
+	t, col := s.published, s.exports.collector
 	s.mu.Unlock()
 	d := &t.decoded
 	return source.Progress{
@@ -99,7 +99,7 @@ func (s *Source) Progress() source.Progress {
 		Packets: t.packets,
 		Records: t.records,
 		Skipped: int64(d.Short+d.BadHeaders+d.BadLinks) + t.unplaced,
-		Notes:   t.notes(),
+		Notes:   append(t.notes(), exportNotes(col)...),
 	}
 }
 
