@@ -48,6 +48,7 @@ func Run(t *testing.T, s Suite) {
 		{"Cancelled", testCancelled},
 		{"Answers", testAnswers},
 		{"Differential", testDifferential},
+		{"Reference", testReference},
 		{"ReadersWhileWriting", testReaders},
 		{"RetainAge", testRetainAge},
 		{"RetainSize", testRetainSize},
