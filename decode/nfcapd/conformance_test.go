@@ -185,8 +185,10 @@ func compare(t *testing.T, share map[string][2]int, where string, got *one, want
 	simple("icmp_code", got.ICMPCode)
 	simple("src_tos", got.TOS)
 	for _, v := range []string{"4", "6"} {
-		simple("src"+v+"_addr", got.Src)
-		simple("dst"+v+"_addr", got.Dst)
+		if v == "4" || !want.has("src4_addr") { // four records have both: IPv4 in SRv6
+			simple("src"+v+"_addr", got.Src)
+			simple("dst"+v+"_addr", got.Dst)
+		}
 		simple("ip"+v+"_next_hop", zero(got.Next, v))
 		if !want.has("ip4_next_hop") && !want.has("ip6_next_hop") {
 			simple("bgp"+v+"_next_hop", zero(got.Next, v))

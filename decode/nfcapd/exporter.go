@@ -15,7 +15,7 @@ import (
 // refer to it.
 func (r *Reader) exporter(b []byte) error {
 	if len(b) < 32 {
-		return short("exporter", b)
+		return short("an exporter", b)
 	}
 	const inet = 2 // AF_INET everywhere; AF_INET6 differs by system
 	x := &Exporter{
@@ -36,7 +36,7 @@ func (r *Reader) exporter(b []byte) error {
 func (r *Reader) exporterStat(b []byte) error {
 	const head, size = 8, 24
 	if len(b) < head {
-		return short("exporter statistics", b)
+		return short("the statistics of exporters", b)
 	}
 	if r.layout == 1 {
 		return nil // the head of the file has the sum
@@ -71,13 +71,13 @@ func (r *Reader) sampler(b []byte, legacy bool) error {
 	var s sampler
 	if legacy {
 		if len(b) < 16 {
-			return short("sampler", b)
+			return short("a sampler", b)
 		}
 		sys = binary.LittleEndian.Uint16(b[14:])
 		s = sampler{int64(int32(binary.LittleEndian.Uint32(b[4:]))), binary.LittleEndian.Uint32(b[8:])}
 	} else {
 		if len(b) < 24 {
-			return short("sampler", b)
+			return short("a sampler", b)
 		}
 		sys = binary.LittleEndian.Uint16(b[4:])
 		taken, passed := uint64(binary.LittleEndian.Uint32(b[16:])), uint64(binary.LittleEndian.Uint32(b[20:]))
@@ -169,7 +169,7 @@ func (r *Reader) unscale(rec *flowrec.Record, sampled bool, samplerID int64) {
 }
 
 func short(what string, b []byte) error {
-	return fmt.Errorf("%w: a record of %d octets for a %s", ErrDamaged, len(b), what)
+	return fmt.Errorf("%w: a record of %d octets for %s", ErrDamaged, len(b), what)
 }
 
 // Addresses are numbers in the byte order of the machine; those of IPv6 two of

@@ -22,7 +22,7 @@ const (
 // are at most 65,536 of them, of at most 32,764 octets each.
 func (r *Reader) extensionMap(b []byte) error {
 	if len(b) < 8 {
-		return short("map", b)
+		return short("a map", b)
 	}
 	id := binary.LittleEndian.Uint16(b[4:])
 	var extensions []uint16
@@ -45,7 +45,7 @@ func (r *Reader) flow1(rec *flowrec.Record, b []byte, older bool) error {
 		head = 28
 	}
 	if len(b) < head {
-		return short("flow", b)
+		return short("a flow", b)
 	}
 	flags := binary.LittleEndian.Uint16(b[4:])
 	*rec = flowrec.Record{}
@@ -105,7 +105,7 @@ func (x *extensions) required(flags uint16) error {
 		octets = 8
 	}
 	if len(x.b) < ends+packets+octets {
-		return short("flow", x.b)
+		return short("a flow", x.b)
 	}
 	if ends == 8 {
 		x.rec.Src, x.rec.Dst = addr4(x.b), addr4(x.b[4:])

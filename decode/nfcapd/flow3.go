@@ -75,7 +75,7 @@ const (
 func (r *Reader) flow3(rec *flowrec.Record, b []byte) error {
 	const head = 12
 	if len(b) < head {
-		return short("flow", b)
+		return short("a flow", b)
 	}
 	*rec = flowrec.Record{}
 	r.out.bytes, r.out.packets = 0, 0
@@ -84,16 +84,16 @@ func (r *Reader) flow3(rec *flowrec.Record, b []byte) error {
 	f := flow{r: r, rec: rec, sampler: generic}
 	for b = b[head:]; elements > 0; elements-- { // each takes 4 octets at least
 		if len(b) < 4 {
-			return short("flow", b)
+			return short("a flow", b)
 		}
 		kind, size := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
 		if size < 4 || size > len(b) {
-			return short("flow", b)
+			return short("a flow", b)
 		}
 		e := b[4:size]
 		b = b[size:]
 		if int(kind) < len(sizes) && len(e) < sizes[kind] {
-			return short("flow", e)
+			return short("a flow", e)
 		}
 		f.element(kind, e)
 	}
@@ -119,7 +119,9 @@ func (f *flow) element(kind uint16, b []byte) {
 	case ipv4Flow:
 		rec.Src, rec.Dst = addr4(b), addr4(b[4:])
 	case ipv6Flow:
-		rec.Src, rec.Dst = addr6(b), addr6(b[16:])
+		if !rec.Src.IsValid() { // routers tell IPv4 in SRv6 with both, the second made of the first
+			rec.Src, rec.Dst = addr6(b), addr6(b[16:])
+		}
 	case flowMisc:
 		f.misc(b)
 	case counters:
