@@ -401,7 +401,7 @@ func parseTime(b []byte) (t time.Time, ok bool) {
 	default:
 		return t, false
 	}
-	if !clean || mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 {
+	if !clean || y < 1970 || mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 {
 		return t, false
 	}
 	return time.Date(y, time.Month(mo), d, h, mi, s, nanos, time.UTC).Add(-time.Duration(offset) * time.Second), true
