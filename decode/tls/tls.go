@@ -281,6 +281,12 @@ func sslv2ServerHello(dst *weir.TLS, b []byte) wire.Status {
 	return wire.Done
 }
 
+// VersionName returns what TLS.Version says for a version on the wire.
+func VersionName(v uint16) string { return versionName(v) }
+
+// CipherName returns the IANA name of a cipher suite, else its number.
+func CipherName(id uint16) string { return cipherName(id) }
+
 // versionName returns what dst.Version says for a version on the wire.
 func versionName(v uint16) string {
 	switch v {

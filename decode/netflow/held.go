@@ -1,0 +1,91 @@
+package netflow
+
+import (
+	"slices"
+	"time"
+)
+
+// A heldSet is a set of data that waits for its template, with what its
+// message said of it.
+type heldSet struct {
+	body   []byte
+	clock  clock
+	domain uint32
+	came   time.Time
+}
+
+// heldCost is what a held set takes beside its octets; it counts as these do.
+const heldCost = 96
+
+// hold puts a set aside if there is room.
+func (d *Decoder) hold(m *Message, h header, id uint16, body []byte, at time.Time) {
+	missing := MissingSet{Domain: h.domain, Template: id, Bytes: len(body)}
+	if d.heldBytes+len(body)+heldCost <= d.config.MaxHeldBytes {
+		missing.Held = true
+		d.heldBytes += len(body) + heldCost
+		key := sharedID{h.domain, id}
+		d.held[key] = append(d.held[key], heldSet{slices.Clone(body), h.clock, h.domain, at})
+		if due := at.Add(d.config.HoldFor); d.nextExpiry.IsZero() || due.Before(d.nextExpiry) {
+			d.nextExpiry = due
+		}
+	}
+	m.Missing = append(m.Missing, missing)
+}
+
+// release decodes what waited for t.
+func (d *Decoder) release(m *Message, t *template) {
+	key := sharedID{t.domain, t.id}
+	sets := d.held[key]
+	if len(sets) == 0 {
+		return
+	}
+	delete(d.held, key)
+	data, before := m.Data, len(m.Records)
+	for _, s := range sets {
+		d.heldBytes -= len(s.body) + heldCost
+		dom := d.domain(s.domain)
+		c := s.clock
+		if c.ipfix {
+			c.boot = dom.boot
+		}
+		d.set(m, t, dom, &c, s.body)
+	}
+	m.Replayed += len(m.Records) - before
+	m.ReplayedData += m.Data - data
+	m.Data = data
+}
+
+// expire gives up sets whose time is over.
+func (d *Decoder) expire(m *Message, at time.Time) {
+	if d.nextExpiry.IsZero() || at.Before(d.nextExpiry) {
+		return
+	}
+	d.nextExpiry = time.Time{}
+	for key, sets := range d.held {
+		kept := sets[:0]
+		for _, s := range sets {
+			due := s.came.Add(d.config.HoldFor)
+			if at.Before(due) {
+				kept = append(kept, s)
+				if d.nextExpiry.IsZero() || due.Before(d.nextExpiry) {
+					d.nextExpiry = due
+				}
+				continue
+			}
+			d.heldBytes -= len(s.body) + heldCost
+			m.ExpiredSets++
+			m.ExpiredBytes += len(s.body)
+		}
+		clear(sets[len(kept):])
+		if len(kept) == 0 {
+			delete(d.held, key)
+			continue
+		}
+		d.held[key] = kept
+	}
+	// A walk over all that is held is due again no sooner than after a part of
+	// the time: sets that came one after the other do not each cause one.
+	if soonest := at.Add(d.config.HoldFor / 16); !d.nextExpiry.IsZero() && d.nextExpiry.Before(soonest) {
+		d.nextExpiry = soonest
+	}
+}

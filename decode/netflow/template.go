@@ -1,0 +1,255 @@
+package netflow
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
+
+// variable is the length that says "the record tells it" (RFC 7011, 7).
+const variable = 65535
+
+// A field is a field specifier of a template.
+type field struct {
+	elementID
+	length uint16
+}
+
+// A templateID names a template: those of one port of one domain. RFC 7011
+// (8) and RFC 3954 (5) both say that they are of one session or source; but
+// see template lookups in find.
+type templateID struct {
+	domain uint32
+	port   uint16
+	id     uint16
+}
+
+// A sharedID names a template of whichever port.
+type sharedID struct {
+	domain uint32
+	id     uint16
+}
+
+// A format says how the records of a set of templates look.
+type format uint8
+
+const (
+	v9Templates format = iota
+	v9Options
+	ipfixTemplates
+	ipfixOptions
+)
+
+func (f format) options() bool { return f == v9Options || f == ipfixOptions }
+
+// A template is a template that was received, and what was made of it.
+type template struct {
+	templateID
+	format   format
+	raw      []byte // as received, to tell a change from a repetition
+	fields   []field
+	scopes   int // of fields, the first ones, in options
+	size     int // of a data record; the least one if variable
+	variable bool
+	plan     *plan
+
+	older, newer *template // by last use
+}
+
+// parseTemplate reads the template record that b begins with. It returns nil
+// for one that is only padding. A template without fields is a withdrawal.
+func parseTemplate(b []byte, f format) (t *template, rest []byte, err error) {
+	head := 4
+	if f.options() {
+		head = 6
+	}
+	if len(b) < head {
+		return nil, nil, ErrTruncated
+	}
+	t = &template{format: f}
+	t.id = binary.BigEndian.Uint16(b)
+	count := int(binary.BigEndian.Uint16(b[2:]))
+	if f == ipfixTemplates || f == ipfixOptions {
+		if count == 0 { // a withdrawal has no scope count (RFC 7011, 8.1)
+			return t, b[4:], nil
+		}
+	}
+	switch f {
+	case v9Options: // lengths in octets
+		t.scopes = count / 4
+		count = t.scopes + int(binary.BigEndian.Uint16(b[4:]))/4
+	case ipfixOptions:
+		t.scopes = int(binary.BigEndian.Uint16(b[4:]))
+	}
+	rest = b[head:]
+	t.fields = make([]field, 0, min(count, len(rest)/4))
+	for range count {
+		if rest, err = t.appendField(rest); err != nil {
+			return nil, nil, err
+		}
+	}
+	t.raw = b[:len(b)-len(rest)]
+	return t, rest, nil
+}
+
+// appendField reads one field specifier.
+func (t *template) appendField(b []byte) (rest []byte, err error) {
+	if len(b) < 4 {
+		return nil, ErrTruncated
+	}
+	f := field{elementID{0, binary.BigEndian.Uint16(b)}, binary.BigEndian.Uint16(b[2:])}
+	b = b[4:]
+	switch {
+	case t.format == v9Options && len(t.fields) < t.scopes:
+		f.pen = v9ScopePEN
+	case t.format == v9Templates || t.format == v9Options:
+		f.elementID = v9Element(f.id)
+	case f.id&enterpriseID != 0:
+		if len(b) < 4 {
+			return nil, ErrTruncated
+		}
+		f.id &^= enterpriseID
+		f.pen = binary.BigEndian.Uint32(b)
+		b = b[4:]
+	}
+	t.fields = append(t.fields, f)
+	if f.length == variable {
+		t.variable = true
+		t.size++
+	} else {
+		t.size += int(f.length)
+	}
+	return b, nil
+}
+
+// v9Element tells whose element a number is in version 9, where vendors use
+// high numbers instead of an enterprise.
+func v9Element(id uint16) elementID {
+	if _, ok := elements()[elementID{ianaPEN, id}]; ok || id&enterpriseID == 0 {
+		return elementID{ianaPEN, id}
+	}
+	if id >= ntopV9Base {
+		if e := (elementID{ntopPEN, id - ntopV9Base}); elements()[e].name != "" {
+			return e
+		}
+	}
+	if e := (elementID{ciscoPEN, id &^ enterpriseID}); elements()[e].name != "" {
+		return e
+	}
+	return elementID{ianaPEN, id}
+}
+
+// maxRecord is the longest data record that can be in a set.
+const maxRecord = 65535 - 4
+
+// usable says whether records of t can be read. The plan of a template of no
+// length would make records out of nothing.
+func (t *template) usable(maxFields int) bool {
+	return t.id >= 256 && t.size > 0 && t.size <= maxRecord && len(t.fields) <= maxFields && t.scopes <= len(t.fields)
+}
+
+// find returns the template for a set. Exporters with several processes send
+// templates from one port and use them from another; so a template of the same
+// domain from another port serves if this port has sent none.
+func (d *Decoder) find(id templateID) *template {
+	t := d.templates[id]
+	if t == nil {
+		t = d.shared[sharedID{id.domain, id.id}]
+	}
+	if t != nil {
+		d.touch(t)
+	}
+	return t
+}
+
+// learn takes over a template and reports what that changed. It keeps a copy.
+func (d *Decoder) learn(m *Message, t *template) {
+	if !t.usable(d.config.MaxFields) {
+		m.RefusedTemplates++
+		return
+	}
+	old := d.templates[t.templateID]
+	if old != nil && old.format == t.format && bytes.Equal(old.raw, t.raw) {
+		d.touch(old)
+		d.shared[sharedID{old.domain, old.id}] = old
+		return
+	}
+	if old != nil {
+		d.forget(old)
+		m.ChangedTemplates++
+	} else {
+		m.NewTemplates++
+	}
+	for len(d.templates) > 0 && (len(d.templates) >= d.config.MaxTemplates || d.fields+len(t.fields) > maxTotalFields) {
+		d.forget(d.order.newer)
+		m.EvictedTemplates++
+	}
+	t.raw = slices.Clone(t.raw)
+	if !t.format.options() {
+		t.plan = d.compile(t)
+	}
+	d.templates[t.templateID] = t
+	d.shared[sharedID{t.domain, t.id}] = t
+	d.fields += len(t.fields)
+	d.link(t)
+}
+
+// maxTotalFields bounds the fields of all templates of an exporter: 64 octets
+// each in a plan and 12 in the template make 10 MB at most. At the bound the
+// templates unused for longest go, as with MaxTemplates.
+const maxTotalFields = 1 << 17
+
+// withdraw forgets a template, or with the number of a set of templates all of
+// that kind in the domain and session (RFC 7011, 8.1).
+func (d *Decoder) withdraw(m *Message, id templateID, f format) {
+	m.Withdrawn++
+	if !d.config.Session {
+		return // "MUST be ignored by Collecting Processes collecting via UDP" (RFC 7011, 8.4)
+	}
+	if id.id >= 256 {
+		if t := d.templates[id]; t != nil {
+			d.forget(t)
+		}
+		return
+	}
+	for other, t := range d.templates {
+		if other.domain == id.domain && other.port == id.port && t.format == f {
+			d.forget(t)
+		}
+	}
+}
+
+// forget removes t.
+func (d *Decoder) forget(t *template) {
+	delete(d.templates, t.templateID)
+	if s := (sharedID{t.domain, t.id}); d.shared[s] == t {
+		delete(d.shared, s)
+	}
+	d.fields -= len(t.fields)
+	t.older.newer, t.newer.older = t.newer, t.older
+}
+
+// link puts t at the end of the list for the most recently used.
+func (d *Decoder) link(t *template) {
+	t.older, t.newer = d.order.older, &d.order
+	t.older.newer, d.order.older = t, t
+}
+
+func (d *Decoder) touch(t *template) {
+	if d.order.older == t {
+		return
+	}
+	t.older.newer, t.newer.older = t.newer, t.older
+	d.link(t)
+}
+
+// Templates returns how many templates of a domain are known.
+func (d *Decoder) Templates(domain uint32) int {
+	n := 0
+	for id := range d.templates {
+		if id.domain == domain {
+			n++
+		}
+	}
+	return n
+}
