@@ -121,11 +121,57 @@ func checkRoundTrip(t testing.TB, text string, q *query.Query) {
 	if again.String() != q.String() {
 		t.Errorf("Parse(%q) = %q, which becomes %q", text, q.String(), again.String())
 	}
+	checkFormat(t, text, q)
 	if again.Table != q.Table {
 		t.Errorf("Parse(%q): got table %s from the canonical text, want %s", text, again.Table.Name, q.Table.Name)
 	}
 	if d := cmp.Diff(q, again, sameTree); d != "" {
 		t.Errorf("Parse(%q) and Parse(%q) differ:\n%s", text, q.String(), d)
+	}
+}
+
+// checkFormat checks that the layout changes nothing but the layout, and is
+// its own; and the same of the upgraded text.
+func checkFormat(t testing.TB, text string, q *query.Query) {
+	t.Helper()
+	for name, format := range map[string]func(string) (string, error){"Format": query.Format, "Upgrade": query.Upgrade} {
+		out, err := format(text)
+		if err != nil {
+			t.Errorf("%s(%q): %v", name, text, err)
+			return
+		}
+		again, err := query.Parse(out)
+		if err != nil {
+			t.Errorf("%s(%q) = %q, which is refused: %v", name, text, out, err)
+		} else if again.String() != q.String() {
+			t.Errorf("%s(%q) = %q, which becomes %q, want %q", name, text, out, again.String(), q.String())
+		}
+		if twice, err := format(out); err != nil || twice != out {
+			t.Errorf("%s(%q) = %q, but of that %q, %v", name, text, out, twice, err)
+		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, tt := range []struct{ text, format, upgrade string }{
+		{"app=tls|stats n=count()  by   src.ip|sort -n",
+			"app = tls\n| stats n = count() by src.ip\n| sort -n",
+			"app = tls\n| stats n = count() by src.ip\n| sort -n"},
+		{"from conn since 24h  # the last day\n src:10.0.0.1 -port:443 && !(app in(tls,ssh)) | summarize n=sum(bytes)-count() by id.resp_h # why\n| order by -n|render area x=n\n# end",
+			"from conn since 24h # the last day\n  src:10.0.0.1 -port:443 && !(app in (tls, ssh))\n| summarize n = sum(bytes) - count() by id.resp_h # why\n| order by -n\n| render area x=n\n# end",
+			"from conn since 24h\n  src.ip = 10.0.0.1 and not port = 443 and not app in (tls, ssh)\n| stats n = sum(bytes) - count() by dst.ip\n| sort -n\n| render area x=n"},
+		{"since 1h ( app=tls or port:53 ) 10.0.0.1|head 3", "since 1h\n  (app = tls or port:53) 10.0.0.1\n| head 3", "since 1h\n  (app = tls or port = 53) and ip = 10.0.0.1\n| head 3"},
+		{"src.ip in ( from dns| select src.ip )", "src.ip in (from dns | select src.ip)", "src.ip in (from dns | select src.ip)"},
+	} {
+		if got, err := query.Format(tt.text); err != nil || got != tt.format {
+			t.Errorf("Format(%q) = %q, %v; want %q", tt.text, got, err, tt.format)
+		}
+		if got, err := query.Upgrade(tt.text); err != nil || got != tt.upgrade {
+			t.Errorf("Upgrade(%q) = %q, %v; want %q", tt.text, got, err, tt.upgrade)
+		}
+	}
+	if _, err := query.Format("app ="); err == nil {
+		t.Error("Format of what is no question: got no error")
 	}
 }
 
