@@ -15,7 +15,7 @@ type Finding struct {
 	// Last is when the evidence ends.
 	Last time.Time `weir:"last" ecs:"event.end" ocsf:"end_time" example:"2026-11-21T23:50:00Z"`
 	// Detector names the detector.
-	Detector string `weir:"detector" zeek:"note" ecs:"rule.ruleset" ocsf:"finding_info.analytic.name" example:"beacon"`
+	Detector string `weir:"detector" zeek:"note" ecs:"rule.name" ocsf:"finding_info.analytic.name" example:"beacon"`
 	// Behaviour is the kind of thing found, one of [Behaviours].
 	Behaviour string `weir:"behaviour" ecs:"rule.category" ocsf:"finding_info.types" example:"beacon"`
 	// Severity says how bad it is if true, bounded by how surely it is said.
@@ -34,7 +34,7 @@ type Finding struct {
 	// DstName is the name of Dst or of the service, where known.
 	DstName string `weir:"dst.name,omitzero" ecs:"destination.domain" ocsf:"evidences.dst_endpoint.hostname" example:"cdn-sync.example.net"`
 	// Key joins findings: those of one detector with one key are one alert.
-	Key string `weir:"key" zeek:"sub" ecs:"rule.id" ocsf:"finding_info.uid" example:"10.10.1.23 cdn-sync.example.net:443"`
+	Key string `weir:"key" zeek:"sub" ocsf:"finding_info.uid" example:"10.10.1.23 cdn-sync.example.net:443"`
 	// Summary is one sentence, with the numbers in it.
 	Summary string `weir:"summary" zeek:"msg" ecs:"message" ocsf:"message" example:"10.10.1.23 calls cdn-sync.example.net every 60 s"`
 	// Checks are what was measured and where the line was.

@@ -217,9 +217,9 @@ type TLS struct {
 	// Issuer is the distinguished name of who signed it.
 	Issuer string `weir:"issuer,omitzero" zeek:"issuer" ecs:"tls.server.issuer" example:"CN=localhost"`
 	// NotBefore is when the certificate becomes valid.
-	NotBefore time.Time `weir:"not_before,omitzero" ecs:"tls.server.not_before" example:"2026-01-01T00:00:00Z"`
+	NotBefore time.Time `weir:"not_before,omitzero" zeek:"not_valid_before" ecs:"tls.server.not_before" example:"2026-01-01T00:00:00Z"`
 	// NotAfter is when the certificate ceases to be valid.
-	NotAfter time.Time `weir:"not_after,omitzero" ecs:"tls.server.not_after" example:"2027-01-01T00:00:00Z"`
+	NotAfter time.Time `weir:"not_after,omitzero" zeek:"not_valid_after" ecs:"tls.server.not_after" example:"2027-01-01T00:00:00Z"`
 	// SelfSigned says that the certificate names itself as its issuer. The
 	// signature is not verified.
 	SelfSigned bool `weir:"self_signed" example:"true"`

@@ -32,7 +32,7 @@ type HTTPTransaction struct {
 	// TypeDown is the media type of the answer's body.
 	TypeDown string `weir:"type.down,omitzero" zeek:"resp_mime_types" ecs:"http.response.mime_type" ocsf:"http_response.content_type" example:"text/html"`
 	// User is the name given in basic or digest authentication; never the password.
-	User string `weir:"user,omitzero" zeek:"username" ecs:"user.name" example:"admin"`
+	User string `weir:"user,omitzero" zeek:"username" ecs:"url.username" example:"admin"`
 }
 
 // An SSHSession is what both sides of an SSH connection say before encryption
@@ -194,7 +194,7 @@ type DHCPMessage struct {
 	// Domain is the domain that the server tells.
 	Domain string `weir:"domain,omitzero" zeek:"domain" ocsf:"src_endpoint.domain" example:"corp.example"`
 	// Vendor is the class that the client tells of itself.
-	Vendor string `weir:"vendor,omitzero" example:"MSFT 5.0"`
+	Vendor string `weir:"vendor,omitzero" zeek:"client_software" example:"MSFT 5.0"`
 	// Fingerprint is the list of options that the client asks for.
 	Fingerprint string `weir:"fingerprint,omitzero" example:"1,3,6,15,31,33"`
 	// Messages are the types of the messages seen.
@@ -210,15 +210,15 @@ type File struct {
 	// Protocol is what carried it: http, smb, smtp, ftp …
 	Protocol string `weir:"app,omitzero" zeek:"source" ecs:"network.protocol" ocsf:"app_name" example:"http"`
 	// Name is the file's name where one was told.
-	Name string `weir:"name,omitzero" zeek:"filename" ecs:"file.name" ocsf:"file.name" example:"invoice.exe"`
+	Name string `weir:"name,omitzero" zeek:"filename" ecs:"file.name" example:"invoice.exe"`
 	// Type is the media type by content.
-	Type string `weir:"type,omitzero" zeek:"mime_type" ecs:"file.mime_type" ocsf:"file.mime_type" example:"application/x-dosexec"`
+	Type string `weir:"type,omitzero" zeek:"mime_type" ecs:"file.mime_type" example:"application/x-dosexec"`
 	// FromSrc says that it went from Src to Dst.
 	FromSrc bool `weir:"up" zeek:"is_orig" example:"false"`
 	// Size counts the octets seen of it.
 	Size uint64 `weir:"size,unit=bytes" zeek:"seen_bytes" example:"383872"`
 	// Total is the size that was told, 0 if none was.
-	Total uint64 `weir:"total,omitzero,unit=bytes" zeek:"total_bytes" ecs:"file.size" ocsf:"file.size" example:"383872"`
+	Total uint64 `weir:"total,omitzero,unit=bytes" zeek:"total_bytes" ecs:"file.size" example:"383872"`
 	// Missing counts octets that were not seen.
 	Missing uint64 `weir:"missing.bytes,omitzero,unit=bytes" zeek:"missing_bytes" ocsf:"traffic.bytes_missed" example:"0"`
 	// Duration is how long it took.
