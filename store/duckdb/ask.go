@@ -196,14 +196,14 @@ func (h *head) forget(needed []bool) {
 // reader takes a connection for one question, and gives the database the
 // threads for it.
 func (s *Store) reader() (*conn, error) {
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.asking.Lock()
+	defer s.asking.Unlock()
 	if s.closed {
 		return nil, os.ErrClosed
 	}
 	s.reading++
 	if s.reading == 1 && s.config.Threads > 1 {
-		if err := s.writer.exec(fmt.Sprintf("SET threads = %d", s.config.Threads)); err != nil {
+		if err := s.control.exec(fmt.Sprintf("SET threads = %d", s.config.Threads)); err != nil {
 			return nil, err
 		}
 	}
@@ -217,15 +217,15 @@ func (s *Store) reader() (*conn, error) {
 
 // done gives a connection back.
 func (s *Store) done(c *conn) {
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.asking.Lock()
+	defer s.asking.Unlock()
 	if s.closed {
 		c.close()
 		return
 	}
 	s.reading--
 	if s.reading == 0 && s.config.Threads > 1 {
-		_ = s.writer.exec("SET threads = 1") // more than one only costs more
+		_ = s.control.exec("SET threads = 1") // more than one only costs more
 	}
 	select {
 	case s.idle <- c:

@@ -21,7 +21,7 @@ type chunk struct {
 	vecs   []bindings.Vector
 	memory []unsafe.Pointer // the values of each column
 	masks  []unsafe.Pointer // the validity bits of each column, nil while all are valid
-	filled []bool           // the columns that ever had a value
+	filled []bool           // the columns that have a value
 	heap   heap
 }
 
@@ -63,6 +63,7 @@ func (c *chunk) reset() {
 	bindings.DataChunkReset(c.data)
 	c.heap.reset()
 	c.rows = 0
+	clear(c.filled)
 	c.bind()
 }
 

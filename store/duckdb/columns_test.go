@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/store"
 )
 
 // hasColumn says whether the conn table of a segment has a column.
@@ -76,10 +77,7 @@ func TestColumnsWhenFilled(t *testing.T) {
 	if err := s.Append(t.Context(), richFlows(5000, 2)); err != nil {
 		t.Fatal(err)
 	}
-	gone := errors.New("the disk is full")
-	if err := s.abandon(gone); !errors.Is(err, gone) {
-		t.Errorf("abandon = %v, want %v", err, gone)
-	}
+	spoil(t, s, 5000)
 	check("s1", "http.host", false)
 
 	add(plainFlows(3000, 3), false)
@@ -103,6 +101,49 @@ func TestColumnsWhenFilled(t *testing.T) {
 	add(plainFlows(3000, 7), true)
 	check("s2", "http.host", false)
 	compareStores(t, s, twin, columnQuestions)
+}
+
+// spoil makes the transaction under way fail, of which so many records are lost.
+func spoil(t *testing.T, s *Store, records int64) {
+	t.Helper()
+	c := newChunk(&layout{table: weir.OddityTable, fields: []field{{name: "twice"}, {name: "twice"}}})
+	c.rows, c.filled = 1, []bool{true, true}
+	s.orders <- order{chunk: c}
+	var lost *store.LostError
+	if err := s.Flush(t.Context()); !errors.As(err, &lost) || lost.Records != records {
+		t.Errorf("Flush of %d records = %v, %+v, want them lost", records, err, lost)
+	}
+	(<-s.spare[layoutOf(weir.OddityTable).place()]).close()
+	if err := s.Flush(t.Context()); err != nil {
+		t.Errorf("the next Flush = %v, want none: the store goes on", err)
+	}
+}
+
+// TestLost checks that what a commit lost that nobody waited for is told to
+// whoever appends next, once.
+func TestLost(t *testing.T) {
+	s := mustOpen(t, Config{Dir: t.TempDir(), commitRows: 3000})
+	if err := s.Append(t.Context(), plainFlows(2500, 1)); err != nil {
+		t.Fatal(err)
+	}
+	c := newChunk(&layout{table: weir.OddityTable, fields: []field{{name: "twice"}, {name: "twice"}}})
+	c.rows, c.filled = 1, []bool{true, true}
+	s.orders <- order{chunk: c}
+	var lost *store.LostError
+	for n := int64(2500); ; n += 1000 {
+		err := s.Append(t.Context(), plainFlows(1000, 2))
+		if err == nil {
+			continue
+		}
+		if !errors.As(err, &lost) || lost.Records > n+1000 || lost.Records < 2500+1000 {
+			t.Errorf("Append of 1000 records after %d: %v, %+v, want those of the transaction lost, and its own", n, err, lost)
+		}
+		if kept := countIn(s, ""); kept != n+1000-lost.Records {
+			t.Errorf("%d records of %d are kept and %d told lost", kept, n+1000, lost.Records)
+		}
+		break
+	}
+	(<-s.spare[layoutOf(weir.OddityTable).place()]).close()
 }
 
 // TestWidenMany gives a segment of many records, most of them committed and

@@ -355,7 +355,7 @@ func TestOtherVersions(t *testing.T) {
 	change := func(sql string) {
 		t.Helper()
 		s := mustOpen(t, Config{Dir: dir})
-		if err := s.writer.exec(sql); err != nil {
+		if err := s.control.exec(sql); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
@@ -393,7 +393,7 @@ func TestOtherVersions(t *testing.T) {
 		}
 	}
 	compareStores(t, s, twin, questions)
-	if n, err := s.writer.number(t.Context(), "SELECT count(*) FROM duckdb_columns() WHERE column_name = 'later'"); n != 1 || err != nil {
+	if n, err := s.control.number(t.Context(), "SELECT count(*) FROM duckdb_columns() WHERE column_name = 'later'"); n != 1 || err != nil {
 		t.Errorf("after Retain %d columns of the later version (%v), want 1", n, err)
 	}
 	if err := s.Close(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 
@@ -89,6 +90,11 @@ func (l *layout) field(index int) *field {
 		}
 	}
 	return nil
+}
+
+// place returns the place of l among the layouts.
+func (l *layout) place() int {
+	return slices.IndexFunc(layouts, func(o layout) bool { return o.table == l.table })
 }
 
 func layoutOf(t *weir.Table) *layout {

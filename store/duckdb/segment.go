@@ -44,6 +44,7 @@ type segments struct {
 	list  []*segment
 	seen  []*seen // indexes that are kept
 	clock int64
+	last  int64 // the highest id so far
 }
 
 // bounds are the times in a segment, in microseconds since 1970.
@@ -164,6 +165,9 @@ func (g *segments) load(s *Store) (err error) {
 		return g.begin()
 	}
 	for _, seg := range g.list {
+		g.last = max(g.last, seg.id)
+	}
+	for _, seg := range g.list {
 		if err := g.recall(seg); err != nil {
 			return err
 		}
@@ -244,7 +248,10 @@ func (g *segments) recall(seg *segment) error {
 	if err != nil || found {
 		return err
 	}
-	return g.measure(seg)
+	if err := g.attach(seg); err != nil {
+		return err
+	}
+	return g.measure(context.Background(), g.admin, seg)
 }
 
 func readSpan(b *block, col, row int) span {
@@ -254,17 +261,14 @@ func readSpan(b *block, col, row int) span {
 	return span{at[int64](b, col, row), at[int64](b, col+1, row), true}
 }
 
-// measure computes bounds and rows of a segment from its records.
-func (g *segments) measure(seg *segment) error {
-	if err := g.attach(seg); err != nil {
-		return err
-	}
+// measure computes bounds and rows of a segment, which is open, from its records.
+func (g *segments) measure(ctx context.Context, c *conn, seg *segment) error {
 	seg.bounds, seg.rows = bounds{}, 0
 	for i := range layouts {
 		t := layouts[i].table
 		sql := fmt.Sprintf("SELECT count(*), min(epoch_us(ts)), max(epoch_us(ts)), min(%[1]s), max(%[1]s), count(*) FILTER (ts IS NULL) FROM %[2]s.main.%[3]s",
 			ended(t), seg.name, quote(t.Name))
-		err := g.admin.query(context.Background(), sql, nil, func(b *block) bool {
+		err := c.query(ctx, sql, nil, func(b *block) bool {
 			for row := range b.rows {
 				seg.rows += at[int64](b, 0, row)
 				ts := readSpan(b, 1, row)
@@ -399,7 +403,7 @@ func (g *segments) committed(b bounds, rows int64) {
 }
 
 // sealIfFull begins a new segment if the active one has enough records.
-// Store.write is held and nothing is pending. What goes wrong here leaves the
+// The scribe calls it between two transactions. What goes wrong here leaves the
 // active segment as it is: the records that were just written are durable, and
 // the next commit tries again.
 func (s *Store) sealIfFull() {
@@ -414,7 +418,7 @@ func (s *Store) sealIfFull() {
 	if g.admin.exec("CHECKPOINT "+seg.name) != nil || g.begin() != nil {
 		return
 	}
-	s.pending.drop()
+	s.scribe.drop()
 	_ = g.note(seg, false) // without it the bounds are computed again at the next start
 }
 

@@ -18,10 +18,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/store"
 )
 
 // Config says where a store is and what it may use.
@@ -69,14 +71,26 @@ type Store struct {
 	config Config
 	db     bindings.Database
 
-	write   sync.Mutex // held while writing; taken before segs
-	writer  *conn
+	// The way of records: Append fills chunks, the scribe writes them.
+	write   sync.Mutex // held while appending; taken before segs
 	pending pending
-	reading int // questions under way
-	closed  bool
+	orders  chan order
+	scribe  scribe        // in its own goroutine
+	written chan struct{} // closed when that has ended
+	spare   []chan *chunk // by table, empty ones
+	failing atomic.Bool   // the scribe waits for the commit to tell that it failed
+	lostMu  sync.Mutex
+	lost    *store.LostError // what commits have lost that nobody waited for
+	closed  bool             // guarded by write and asking
+
+	// The way of questions.
+	asking  sync.Mutex // not held while another of these is taken
+	control *conn      // for settings
+	reading int        // questions under way
 
 	segs    segments
 	growing sync.Mutex // held while a first-seen index is brought up to date
+	retain  sync.Mutex // held while old records are deleted
 
 	idle chan *conn // connections for questions that wait for the next one
 }
@@ -107,13 +121,25 @@ func Open(c Config) (*Store, error) {
 	if !claim(c.Dir) {
 		return nil, fmt.Errorf("%s: %w by this process", c.Dir, ErrInUse)
 	}
-	s := &Store{config: c, idle: make(chan *conn, 8)}
+	s := newStore(c)
 	if err := s.start(); err != nil {
 		s.stop()
 		release(c.Dir)
 		return nil, fmt.Errorf("open store %s: %w", c.Dir, err)
 	}
+	go s.obey()
 	return s, nil
+}
+
+func newStore(c Config) *Store {
+	s := &Store{config: c, idle: make(chan *conn, 8), orders: make(chan order, queued), written: make(chan struct{})}
+	s.pending.chunks = make([]*chunk, len(layouts))
+	s.scribe.sheets = make([]*sheet, len(layouts))
+	s.spare = make([]chan *chunk, len(layouts))
+	for i := range s.spare {
+		s.spare[i] = make(chan *chunk, spare)
+	}
+	return s
 }
 
 // database is the file of a store that is there as long as the store is.
@@ -176,7 +202,10 @@ func (s *Store) start() (err error) {
 		}
 		return err
 	}
-	if s.writer, err = connect(s.db); err != nil {
+	if s.scribe.conn, err = connect(s.db); err != nil {
+		return err
+	}
+	if s.control, err = connect(s.db); err != nil {
 		return err
 	}
 	return s.segs.load(s)
@@ -201,18 +230,21 @@ func (s *Store) settings() map[string]string {
 
 // stop lets go of the database.
 func (s *Store) stop() {
-	s.pending.close()
-	for {
-		select {
-		case c := <-s.idle:
+	s.scribe.drop()
+	for i := range s.spare {
+		close(s.spare[i])
+		for c := range s.spare[i] {
 			c.close()
-			continue
-		default:
 		}
-		break
 	}
-	if s.writer != nil {
-		s.writer.close()
+	close(s.idle)
+	for c := range s.idle {
+		c.close()
+	}
+	for _, c := range []*conn{s.scribe.conn, s.control} {
+		if c != nil {
+			c.close()
+		}
 	}
 	if s.segs.admin != nil {
 		s.segs.close()
@@ -222,42 +254,67 @@ func (s *Store) stop() {
 
 // Close writes what is still buffered and lets go of the store.
 func (s *Store) Close() error {
+	s.retain.Lock()
+	defer s.retain.Unlock()
 	s.write.Lock()
 	defer s.write.Unlock()
 	if s.closed {
 		return nil
 	}
-	err := s.commit()
+	err := s.commitNow()
+	close(s.orders)
+	<-s.written
+	s.asking.Lock()
+	defer s.asking.Unlock()
 	s.closed = true
 	s.stop()
 	release(s.config.Dir)
 	return err
 }
 
-// Append takes the records of b, all or none; a Flush makes them durable.
+// Append takes the records of b, all or none; a Flush makes them durable. It
+// waits while too much is on its way to the disk.
 func (s *Store) Append(ctx context.Context, b *weir.Batch) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	if err := s.pending.add(s, b); err != nil {
-		return s.abandon(fmt.Errorf("append %d records: %w", b.Len(), err))
+	if err := s.lostBefore(); err != nil {
+		return &store.LostError{Records: err.Records + int64(b.Len()), Err: err.Err}
 	}
-	if s.pending.rows < s.config.commitRows {
-		return nil
+	s.pending.rows += int64(b.Len())
+	s.pending.bounds.addBatch(b)
+	putBatch(s, b)
+	if s.pending.rows >= s.config.commitRows {
+		s.order(nil)
 	}
-	return s.commit()
+	return nil
+}
+
+// lostBefore tells what was lost of the records appended so far.
+func (s *Store) lostBefore() (lost *store.LostError) {
+	var err error
+	if s.failing.Load() {
+		err = s.commitNow()
+	} else {
+		err = s.withLost(nil)
+	}
+	errors.As(err, &lost)
+	return lost
 }
 
 // Flush makes durable what was appended before.
 func (s *Store) Flush(ctx context.Context) error {
 	s.write.Lock()
-	defer s.write.Unlock()
 	if err := s.usable(ctx); err != nil {
+		s.write.Unlock()
 		return err
 	}
-	return s.commit()
+	done := make(chan error, 1)
+	s.order(done)
+	s.write.Unlock()
+	return s.withLost(<-done) // meanwhile others append
 }
 
 func (s *Store) usable(ctx context.Context) error {

@@ -9,96 +9,222 @@ import (
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
 
-	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/store"
 )
 
-// pending is what was appended since the last commit: one open transaction on
-// the active segment. It is guarded by Store.write.
+// pending is what was appended and not yet handed to the scribe. It is guarded
+// by Store.write.
 type pending struct {
-	begun  bool
-	rows   int64
+	rows   int64 // since the last commit that was ordered, handed on or not
 	bounds bounds
-	tables []*sheet // by table, nil until the segment gets the first record of it
+	chunks []*chunk // by table, nil where there is no record
+}
+
+// An order is what the scribe is told to do: write a chunk, or commit.
+type order struct {
+	chunk *chunk
+
+	rows   int64 // since the last commit
+	bounds bounds
+	done   chan<- error // nil if nobody waits for the commit
+}
+
+const (
+	// queued is how many chunks may wait for the scribe, some 2 MB each: for as
+	// long as a row group is compressed, Append goes on for 60,000 records.
+	queued = 32
+	// spare is how many empty chunks of a table are kept.
+	spare = 8
+)
+
+// put puts rows of a table into chunks, and full ones into the hands of the scribe.
+func put[R any](s *Store, table int, rows []R, putSome func(*chunk, []R, int)) {
+	p := &s.pending
+	for len(rows) > 0 {
+		if p.chunks[table] == nil {
+			p.chunks[table] = s.emptyChunk(table)
+		}
+		c := p.chunks[table]
+		n := min(len(rows), 64, vectorSize-c.rows)
+		putSome(c, rows[:n], c.rows)
+		c.rows += n
+		rows = rows[n:]
+		if c.rows == vectorSize {
+			s.handOn(table)
+		}
+	}
+}
+
+func (s *Store) emptyChunk(table int) *chunk {
+	select {
+	case c := <-s.spare[table]:
+		return c
+	default:
+		return newChunk(&layouts[table])
+	}
+}
+
+func (s *Store) handOn(table int) {
+	s.orders <- order{chunk: s.pending.chunks[table]}
+	s.pending.chunks[table] = nil
+}
+
+// order has the scribe commit what was appended so far. Store.write is held.
+func (s *Store) order(done chan<- error) {
+	p := &s.pending
+	for i, c := range p.chunks {
+		if c != nil {
+			s.handOn(i)
+		}
+	}
+	s.orders <- order{rows: p.rows, bounds: p.bounds, done: done}
+	p.rows, p.bounds = 0, bounds{}
+}
+
+// commitNow commits what was appended so far and waits for it. Store.write is
+// held, and so nothing is in the hands of the scribe when it returns.
+func (s *Store) commitNow() error {
+	done := make(chan error, 1)
+	s.order(done)
+	return s.withLost(<-done)
+}
+
+// withLost adds to err what commits have lost that nobody waited for.
+func (s *Store) withLost(err error) error {
+	s.lostMu.Lock()
+	defer s.lostMu.Unlock()
+	lost := s.lost
+	s.lost = nil
+	var now *store.LostError
+	switch {
+	case lost == nil:
+		return err
+	case errors.As(err, &now):
+		return &store.LostError{Records: lost.Records + now.Records, Err: now.Err}
+	}
+	return lost
+}
+
+// A scribe writes chunks into the active segment, in a goroutine of its own,
+// so that records are taken while others are compressed. It has one open
+// transaction at a time.
+type scribe struct {
+	conn   *conn
+	begun  bool
+	err    error // why the transaction cannot be committed any more
+	sheets []*sheet
+}
+
+// obey carries out the orders, until there are no more.
+func (s *Store) obey() {
+	defer close(s.written)
+	for o := range s.orders {
+		if o.chunk != nil {
+			s.writeChunk(o.chunk)
+			continue
+		}
+		err := s.commit(o)
+		if o.done != nil {
+			o.done <- err
+			continue
+		}
+		if err != nil {
+			s.lostMu.Lock()
+			if s.lost != nil {
+				o.rows += s.lost.Records
+			}
+			s.lost = &store.LostError{Records: o.rows, Err: err}
+			s.lostMu.Unlock()
+		}
+	}
+}
+
+// writeChunk puts the rows of a chunk into the transaction.
+func (s *Store) writeChunk(c *chunk) {
+	w := &s.scribe
+	if w.err == nil {
+		if w.err = w.put(s, c); w.err != nil {
+			s.failing.Store(true)
+		}
+	}
+	c.reset()
+	select {
+	case s.spare[c.layout.place()] <- c:
+	default:
+		c.close()
+	}
+}
+
+func (w *scribe) put(s *Store, c *chunk) error {
+	if !w.begun {
+		if err := w.conn.exec("BEGIN"); err != nil {
+			return err
+		}
+		w.begun = true
+	}
+	i := c.layout.place()
+	if w.sheets[i] == nil {
+		sh, err := newSheet(w.conn, s.segs.active().name, c.layout)
+		if err != nil {
+			return err
+		}
+		w.sheets[i] = sh
+	}
+	return w.sheets[i].push(c)
+}
+
+// commit makes durable what was written since the last one: all or nothing.
+func (s *Store) commit(o order) error {
+	w := &s.scribe
+	for _, sh := range w.sheets {
+		if sh != nil && w.err == nil {
+			w.err = sh.flush()
+		}
+	}
+	if w.begun && w.err == nil {
+		w.err = w.conn.exec("COMMIT")
+	}
+	if w.err != nil {
+		err := w.err
+		w.drop()
+		_ = w.conn.exec("ROLLBACK") // which a COMMIT that failed has done already
+		w.begun, w.err = false, nil
+		s.failing.Store(false)
+		return &store.LostError{Records: o.rows, Err: fmt.Errorf("write %d records: %w", o.rows, err)}
+	}
+	if w.begun {
+		w.begun = false
+		s.segs.committed(o.bounds, o.rows)
+		s.sealIfFull()
+	}
+	return nil
+}
+
+// drop lets go of the sheets: of the segment, or of what was not committed.
+func (w *scribe) drop() {
+	for i, sh := range w.sheets {
+		if sh != nil {
+			sh.shut()
+			w.sheets[i] = nil
+		}
+	}
 }
 
 // A sheet is the way of records into one table of the active segment.
 type sheet struct {
 	conn     *conn
 	segment  string
-	chunk    *chunk
-	has      []bool             // the columns of the chunk that the table has
-	part     bindings.DataChunk // of the chunk, only these
+	layout   *layout
+	has      []bool             // the columns of the layout that the table has
+	part     bindings.DataChunk // of a chunk, only these
 	appender bindings.Appender  // into these
 	appended int                // rows in the appender
 }
 
-// add puts the records of b into the transaction.
-func (p *pending) add(s *Store, b *weir.Batch) error {
-	p.rows += int64(b.Len())
-	if !p.begun {
-		if err := s.writer.exec("BEGIN"); err != nil {
-			return err
-		}
-		p.begun = true
-	}
-	p.bounds.addBatch(b)
-	return putBatch(s, p, b)
-}
-
-// put puts rows into the sheet of their table.
-func put[R any](s *Store, p *pending, t *weir.Table, rows []R, putSome func(*chunk, []R, int)) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	sh, err := p.sheet(s, t)
-	if err != nil {
-		return err
-	}
-	for len(rows) > 0 {
-		c := sh.chunk
-		n := min(len(rows), 64, vectorSize-c.rows)
-		putSome(c, rows[:n], c.rows)
-		c.rows += n
-		rows = rows[n:]
-		if c.rows == vectorSize {
-			if err := sh.push(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sheet returns the sheet of t, made where there is none yet.
-func (p *pending) sheet(s *Store, t *weir.Table) (*sheet, error) {
-	if p.tables == nil {
-		p.tables = make([]*sheet, len(layouts))
-	}
-	for i := range layouts {
-		if layouts[i].table != t {
-			continue
-		}
-		if p.tables[i] == nil {
-			sh, err := newSheet(s.writer, s.segs.active().name, &layouts[i])
-			if err != nil {
-				return nil, err
-			}
-			p.tables[i] = sh
-		}
-		return p.tables[i], nil
-	}
-	return nil, fmt.Errorf("no table %s", t.Name)
-}
-
 func newSheet(c *conn, segment string, l *layout) (*sheet, error) {
-	sh := &sheet{conn: c, segment: segment, chunk: newChunk(l)}
-	if err := sh.look(); err != nil {
-		sh.close()
-		return nil, err
-	}
-	if err := sh.open(); err != nil {
-		sh.close()
+	sh := &sheet{conn: c, segment: segment, layout: l}
+	if err := errors.Join(sh.look(), sh.open()); err != nil {
+		sh.shut()
 		return nil, err
 	}
 	return sh, nil
@@ -106,12 +232,12 @@ func newSheet(c *conn, segment string, l *layout) (*sheet, error) {
 
 // table is the table as SQL has it.
 func (sh *sheet) table() string {
-	return sh.segment + ".main." + quote(sh.chunk.layout.table.Name)
+	return sh.segment + ".main." + quote(sh.layout.table.Name)
 }
 
 // look finds out which columns the table has.
 func (sh *sheet) look() error {
-	cols := sh.chunk.layout.columns()
+	cols := sh.layout.columns()
 	sh.has = make([]bool, len(cols))
 	return sh.conn.query(context.Background(), "SELECT name FROM pragma_table_info(?)", []any{sh.table()}, func(b *block) bool {
 		for row := range b.rows {
@@ -127,7 +253,7 @@ func (sh *sheet) look() error {
 // open makes the appender, of the columns that the table has. It knows them by
 // name: a file of another version may have them in another order.
 func (sh *sheet) open() error {
-	l := sh.chunk.layout
+	l := sh.layout
 	if bindings.AppenderCreateExt(sh.conn.c, sh.segment, "main", l.table.Name, &sh.appender) == bindings.StateError {
 		return errors.New(bindings.AppenderError(sh.appender))
 	}
@@ -146,12 +272,12 @@ func (sh *sheet) open() error {
 	return nil
 }
 
-// widen gives the table the columns that the chunk fills and it lacks.
-func (sh *sheet) widen() error {
+// widen gives the table the columns that c fills and it lacks.
+func (sh *sheet) widen(c *chunk) error {
 	var sql strings.Builder
-	for i, c := range sh.chunk.layout.columns() {
-		if sh.chunk.filled[i] && !sh.has[i] {
-			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s;", sh.table(), c.define())
+	for i, col := range sh.layout.columns() {
+		if c.filled[i] && !sh.has[i] {
+			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s;", sh.table(), col.define())
 			sh.has[i] = true
 		}
 	}
@@ -168,27 +294,23 @@ func (sh *sheet) widen() error {
 	return sh.open()
 }
 
-// push hands the rows of the chunk to the database.
-func (sh *sheet) push() error {
-	if sh.chunk.rows == 0 {
-		return nil
-	}
-	if err := sh.widen(); err != nil {
+// push hands the rows of a chunk to the database.
+func (sh *sheet) push(c *chunk) error {
+	if err := sh.widen(c); err != nil {
 		return err
 	}
 	to := 0
 	for i, has := range sh.has {
 		if has {
-			bindings.VectorReferenceVector(bindings.DataChunkGetVector(sh.part, bindings.IdxT(to)), sh.chunk.vecs[i])
+			bindings.VectorReferenceVector(bindings.DataChunkGetVector(sh.part, bindings.IdxT(to)), c.vecs[i])
 			to++
 		}
 	}
-	bindings.DataChunkSetSize(sh.part, bindings.IdxT(sh.chunk.rows))
+	bindings.DataChunkSetSize(sh.part, bindings.IdxT(c.rows))
 	if bindings.AppendDataChunk(sh.appender, sh.part) == bindings.StateError {
 		return errors.New(bindings.AppenderError(sh.appender))
 	}
-	sh.appended += sh.chunk.rows
-	sh.chunk.reset()
+	sh.appended += c.rows
 	if sh.appended < flushRows {
 		return nil
 	}
@@ -211,57 +333,4 @@ func (sh *sheet) shut() {
 		bindings.AppenderDestroy(&sh.appender)
 	}
 	bindings.DestroyDataChunk(&sh.part)
-}
-
-// close gives the memory back.
-func (sh *sheet) close() {
-	sh.shut()
-	sh.chunk.close()
-}
-
-// drop forgets all records since the last commit.
-func (p *pending) drop() {
-	p.close()
-	*p = pending{}
-}
-
-// close gives back the memory of the sheets.
-func (p *pending) close() {
-	for _, sh := range p.tables {
-		if sh != nil {
-			sh.close()
-		}
-	}
-	p.tables = nil
-}
-
-// commit makes durable what was appended. Store.write is held.
-func (s *Store) commit() error {
-	p := &s.pending
-	if !p.begun {
-		return nil
-	}
-	for _, sh := range p.tables {
-		if sh == nil {
-			continue
-		}
-		if err := errors.Join(sh.push(), sh.flush()); err != nil {
-			return s.abandon(fmt.Errorf("write %d records: %w", p.rows, err))
-		}
-	}
-	if err := s.writer.exec("COMMIT"); err != nil {
-		return s.abandon(fmt.Errorf("write %d records: %w", p.rows, err))
-	}
-	s.segs.committed(p.bounds, p.rows)
-	p.begun, p.rows, p.bounds = false, 0, bounds{}
-	s.sealIfFull()
-	return nil
-}
-
-// abandon drops what was appended since the last commit, because of err.
-func (s *Store) abandon(err error) error {
-	lost := &store.LostError{Records: s.pending.rows, Err: err}
-	s.pending.drop()
-	_ = s.writer.exec("ROLLBACK") // which a COMMIT that failed has done already
-	return lost
 }

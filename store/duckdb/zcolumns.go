@@ -3,7 +3,6 @@
 package duckdb
 
 import (
-	"errors"
 	"math/bits"
 
 	"github.com/weir-nta/weir"
@@ -4729,22 +4728,20 @@ func (c *chunk) putExporter(rows []weir.Exporter, at int) {
 	}
 }
 
-// putBatch puts the records of b into the sheets of their tables.
-func putBatch(s *Store, p *pending, b *weir.Batch) error {
-	return errors.Join(
-		put(s, p, weir.FlowTable, b.Flows, (*chunk).putFlow),
-		put(s, p, weir.DNSTransactionTable, b.DNS, (*chunk).putDNSTransaction),
-		put(s, p, weir.HTTPTransactionTable, b.HTTP, (*chunk).putHTTPTransaction),
-		put(s, p, weir.SSHSessionTable, b.SSH, (*chunk).putSSHSession),
-		put(s, p, weir.SMBActionTable, b.SMB, (*chunk).putSMBAction),
-		put(s, p, weir.RPCCallTable, b.RPC, (*chunk).putRPCCall),
-		put(s, p, weir.KerberosMessageTable, b.Kerberos, (*chunk).putKerberosMessage),
-		put(s, p, weir.NTLMLogonTable, b.NTLM, (*chunk).putNTLMLogon),
-		put(s, p, weir.RDPSessionTable, b.RDP, (*chunk).putRDPSession),
-		put(s, p, weir.DHCPMessageTable, b.DHCP, (*chunk).putDHCPMessage),
-		put(s, p, weir.FileTable, b.Files, (*chunk).putFile),
-		put(s, p, weir.OddityTable, b.Oddities, (*chunk).putOddity),
-		put(s, p, weir.FindingTable, b.Findings, (*chunk).putFinding),
-		put(s, p, weir.ExporterTable, b.Exporters, (*chunk).putExporter),
-	)
+// putBatch puts the records of b into the chunks of their tables.
+func putBatch(s *Store, b *weir.Batch) {
+	put(s, 0, b.Flows, (*chunk).putFlow)
+	put(s, 1, b.DNS, (*chunk).putDNSTransaction)
+	put(s, 2, b.HTTP, (*chunk).putHTTPTransaction)
+	put(s, 3, b.SSH, (*chunk).putSSHSession)
+	put(s, 4, b.SMB, (*chunk).putSMBAction)
+	put(s, 5, b.RPC, (*chunk).putRPCCall)
+	put(s, 6, b.Kerberos, (*chunk).putKerberosMessage)
+	put(s, 7, b.NTLM, (*chunk).putNTLMLogon)
+	put(s, 8, b.RDP, (*chunk).putRDPSession)
+	put(s, 9, b.DHCP, (*chunk).putDHCPMessage)
+	put(s, 10, b.Files, (*chunk).putFile)
+	put(s, 11, b.Oddities, (*chunk).putOddity)
+	put(s, 12, b.Findings, (*chunk).putFinding)
+	put(s, 13, b.Exporters, (*chunk).putExporter)
 }
