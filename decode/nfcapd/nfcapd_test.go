@@ -425,10 +425,25 @@ func FuzzReader(f *testing.F) {
 }
 
 func BenchmarkReader(b *testing.B) {
-	file, err := os.ReadFile(sharedtest.Path(b, "conformance/nfdump-files/nfcapd171-nprobe"))
-	if err != nil {
-		b.Fatal(err)
+	for _, name := range []string{"nfpcapd171-mix-none-2", "nfpcapd171-mix-lz4-2", "nfpcapd171-mix-lzo-2", "nfdump171-mix-bz2-2"} {
+		b.Run(name, func(b *testing.B) {
+			file, err := os.ReadFile(sharedtest.Path(b, "conformance/nfdump-files/"+name))
+			if err != nil {
+				b.Fatal(err)
+			}
+			read(b, file)
+		})
 	}
+	// As large as collectors make them: a block of 1 MB has about 6,000 records.
+	one := flowOf(0, 9, 4, generic3(6, 2), v4(), record(flowMisc, make([]byte, 12)), record(asRouting, make([]byte, 8)),
+		record(next4, make([]byte, 4)), record(received4, make([]byte, 4)), record(vlan, make([]byte, 8)))
+	block := block2(plain, 6000, bytes.Repeat(one, 6000))
+	b.Run("60,000 records", func(b *testing.B) {
+		read(b, file2(plain, block, block, block, block, block, block, block, block, block, block))
+	})
+}
+
+func read(b *testing.B, file []byte) {
 	b.ReportAllocs()
 	records := 0
 	for b.Loop() {
