@@ -211,7 +211,7 @@ func (c *checker) top(st *stageSyntax) []Stage {
 		cols = append(cols, count)
 		stages = append(stages, &Stats{st.Span, by, []Agg{{Span: st.Span, Func: Count, Of: count}}, cols})
 		c.scope.stats, c.scope.left, c.scope.cols = true, st.name, cols
-		key = []*fieldTerm{{st.Span, "count"}}
+		key = []*fieldTerm{{Span: st.Span, name: "count"}}
 	}
 	e := c.field(key[0])
 	if e == nil {

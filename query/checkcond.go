@@ -96,9 +96,10 @@ func (c *checker) either(t term, at Span, all bool, make func(Expr) Pred) Pred {
 		}
 		return make(x)
 	}
+	f.sided = true
 	var list []Pred
 	for _, side := range sides {
-		p := make(c.field(&fieldTerm{f.Span, side}))
+		p := make(c.field(&fieldTerm{Span: f.Span, name: side}))
 		if p == nil {
 			break // what is wrong with one side is with the other
 		}
@@ -129,7 +130,7 @@ func (c *checker) compare(n *compareCond) Pred {
 func asField(t term) term {
 	switch t := t.(type) {
 	case *wordTerm:
-		return &fieldTerm{t.Span, t.name}
+		return &fieldTerm{Span: t.Span, name: t.name}
 	case *litTerm, *negTerm:
 		return nil
 	}

@@ -37,7 +37,7 @@ func (c *checker) expr(t term) Expr {
 
 // word is a name on a right side: a column if there is one, else text.
 func (c *checker) word(t *wordTerm) Expr {
-	f := &fieldTerm{t.Span, t.name}
+	f := &fieldTerm{Span: t.Span, name: t.name}
 	if i := c.scope.index(t.name); i >= 0 {
 		return &Col{t.Span, i, c.scope.cols[i]}
 	}

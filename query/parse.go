@@ -392,7 +392,7 @@ func (p *parser) primary() cond {
 		return &searchCond{t.Span, t.value.(string)}
 	case (t.kind == tIP || t.kind == tCIDR) && !p.comparisonAt(1):
 		p.next()
-		return &compareCond{t.Span, EQ, &fieldTerm{t.Span, "ip"}, literal(t)}
+		return &compareCond{t.Span, EQ, &fieldTerm{Span: t.Span, name: "ip"}, literal(t)}
 	case t.kind == tName && isPredicate(t.text) && p.peek(1).isOp("("):
 		p.next()
 		args := p.arguments()
@@ -423,14 +423,14 @@ func (p *parser) primitive() cond {
 	switch {
 	case ahead == 0 && t.isWord("proto") && value.kind == tName && !keywords[strings.ToLower(value.text)]:
 		p.i += 2
-		return &compareCond{p.since(begin), EQ, &fieldTerm{t.Span, "proto"}, &wordTerm{value.Span, value.text}}
+		return &compareCond{p.since(begin), EQ, &fieldTerm{Span: t.Span, name: "proto"}, &wordTerm{value.Span, value.text}}
 	case what.isWord("ip", "host", "net", "port") && (value.kind == tIP || value.kind == tCIDR || value.kind == tNumber):
 		name := side + "ip"
 		if what.isWord("port") {
 			name = side + "port"
 		}
 		p.i += ahead + 2
-		return &compareCond{p.since(begin), EQ, &fieldTerm{Span{t.Pos, what.Pos + what.Len - t.Pos}, name}, literal(value)}
+		return &compareCond{p.since(begin), EQ, &fieldTerm{Span: Span{t.Pos, what.Pos + what.Len - t.Pos}, name: name}, literal(value)}
 	}
 	return nil
 }
@@ -494,7 +494,7 @@ func (p *parser) tuple() cond {
 func (p *parser) quick(t token) cond {
 	name, _, _ := strings.Cut(t.text, ":")
 	w := t.value.(quickWord)
-	c := &quickCond{Span: t.Span, field: &fieldTerm{Span{t.Pos, len(name)}, name}}
+	c := &quickCond{Span: t.Span, field: &fieldTerm{Span: Span{t.Pos, len(name)}, name: name}}
 	text := w.text
 	if !w.quoted {
 		for op := GE; op > EQ; op-- {
@@ -627,7 +627,7 @@ func (p *parser) field() *fieldTerm {
 	if t.kind != tName || keywords[strings.ToLower(t.text)] && !alsoFields[t.text] {
 		p.fail(t.Span, "", "expected the name of a field, found %s", t.found())
 	}
-	return &fieldTerm{t.Span, t.text}
+	return &fieldTerm{Span: t.Span, name: t.text}
 }
 
 func (p *parser) fields() []*fieldTerm {
@@ -705,7 +705,7 @@ func (p *parser) factor(right bool) term {
 		if right {
 			return &wordTerm{t.Span, t.text}
 		}
-		return &fieldTerm{t.Span, t.text}
+		return &fieldTerm{Span: t.Span, name: t.text}
 	}
 	p.fail(t.Span, "", "expected a value, found %s", t.found())
 	return nil

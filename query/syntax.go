@@ -96,7 +96,8 @@ type term interface{ At() Span }
 type (
 	fieldTerm struct {
 		Span
-		name string
+		name  string
+		sided bool // it stands for either side
 	}
 	// A wordTerm is a name on the right side: a field if there is one, else text.
 	wordTerm struct {
