@@ -155,10 +155,12 @@ type Decoder struct {
 	heldBytes  int
 	nextExpiry time.Time
 
-	domains  map[uint32]*domain
-	messages uint64
-	apps     map[uint64]string // names by applicationId, see appKey
-	learned  map[elementID]element
+	domains map[uint32]*domain
+	// fixedDomain is that of versions without templates, told anew each time.
+	fixedDomain domain
+	messages    uint64
+	apps        map[uint64]string // names by applicationId, see appKey
+	learned     map[elementID]element
 
 	// What is the same for the records of a set, and room to work in.
 	notes   notes

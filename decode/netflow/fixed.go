@@ -70,7 +70,8 @@ func (d *Decoder) fixed(m *Message, b []byte) error {
 	uptime := binary.BigEndian.Uint32(b[4:])
 	m.Uptime = time.Duration(uptime) * time.Millisecond
 	m.Exported = time.Unix(int64(binary.BigEndian.Uint32(b[8:])), int64(binary.BigEndian.Uint32(b[12:]))).UTC()
-	dom := domain{}
+	dom := &d.fixedDomain
+	dom.rate = 0
 	if m.Version != 1 {
 		m.Sequence = binary.BigEndian.Uint32(b[16:])
 	}
@@ -85,8 +86,8 @@ func (d *Decoder) fixed(m *Message, b []byte) error {
 	body := b[f.header:]
 	n := min(m.HeaderCount, len(body)/f.size)
 	d.notes = notes{}
-	d.fixedRecords(m, f.plan, f.size, &dom, &c, body[:n*f.size])
-	m.facts(&dom)
+	d.fixedRecords(m, f.plan, f.size, dom, &c, body[:n*f.size])
+	m.facts(dom)
 	if n < m.HeaderCount {
 		return ErrTruncated
 	}
