@@ -77,7 +77,7 @@ var kinds = []*kind{
 	{name: "dns", becomes: dnsTable, append: (*Decoder).dns, tells: [][]column{{cTypeName}, {cTransID, cQuery}, {cCodeName, cRD}}},
 	{name: "x509", join: (*Decoder).x509, tells: [][]column{{cCertSubject}, {cCertNotAfter}}},
 	{name: "ssl", join: (*Decoder).ssl, tells: [][]column{{cChainIDs}, {cChainPrints}, {cEstablished}, {cServerName, cCipher}}},
-	{name: "http", becomes: httpTable, append: (*Decoder).http, join: (*Decoder).httpJoin, tells: [][]column{{cDepth, cMethod}, {cDepth, cStatusCode}, {cBodyUp}}},
+	{name: "http", becomes: httpTable, append: (*Decoder).http, join: (*Decoder).httpJoin, tells: [][]column{{cDepth, cHost}, {cDepth, cVersion}, {cDepth, cTypesDown}, {cDepth, cReferrer}}},
 	{name: "ssh", becomes: sshTable, append: (*Decoder).ssh, tells: [][]column{{cKexAlg}, {cHASSH}, {cAuthAttempts}}},
 	{name: "files", becomes: files, append: (*Decoder).files, tells: [][]column{{cFUID, cSeenBytes}}},
 	{name: "smb_mapping", becomes: smbTable, append: (*Decoder).smbMapping, tells: [][]column{{cShareType}}},

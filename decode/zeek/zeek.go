@@ -17,8 +17,10 @@ type Config struct {
 	// Sensor is the name of the sensor in the records; empty takes that of the
 	// system where a line names it (Corelight does), else "zeek".
 	Sensor string
-	// Path says which log it is, such as "conn", for lines that do not tell:
-	// JSON as Zeek writes it. Empty has it told by the columns.
+	// Path says which log it is by the name of its file, such as "conn", for
+	// lines that do not tell: JSON as Zeek writes it. If there is no such log
+	// that is read, it is told by the columns; if these do not tell either, the
+	// line is skipped as one of Path.
 	Path string
 	// Join is what the logs of one sensor have in common; nil for a decoder
 	// that is alone.
@@ -96,8 +98,10 @@ func NewDecoder(c Config) *Decoder {
 func (d *Decoder) newHeader() {
 	d.separator, d.setSeparator = []byte("\t"), []byte(",")
 	d.empty, d.unset = "(empty)", "-"
-	d.plan, d.path = nil, ""
-	d.setPath(d.c.Path)
+	d.plan = nil
+	if d.setPath(""); Known(d.c.Path) {
+		d.setPath(d.c.Path)
+	}
 }
 
 // setPath says which log the lines are of.
@@ -344,7 +348,8 @@ func (d *Decoder) json(b *weir.Batch, line []byte) error {
 			name = told
 		}
 	} else if !d.kindKnown {
-		if k = guess(d.has); k == nil {
+		name = d.c.Path
+		if k = guess(d.has); k == nil && name == "" {
 			return errNoKind
 		}
 	}
@@ -420,7 +425,7 @@ func (d *Decoder) columnOf(name []byte) column {
 // record has the line made into what its log holds.
 func (d *Decoder) record(b *weir.Batch, k *kind) error {
 	if k == nil {
-		d.skip("")
+		d.skip(d.c.Path)
 		return nil
 	}
 	d.now = d.time(cTime)
@@ -505,5 +510,6 @@ func IsLog(head []byte) bool {
 	if !d.has(cTime) {
 		return false
 	}
-	return d.has(cPath) || d.has(cUID) || d.has(cStream) || guess(d.has) != nil
+	// Zeek writes ts first; others who have a ts begin with other things.
+	return len(d.order) > 0 && d.order[0].name == "ts" || d.has(cPath) || d.has(cUID) || d.has(cStream) || guess(d.has) != nil
 }
