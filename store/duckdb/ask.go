@@ -105,12 +105,7 @@ func (an *answering) answer(q exec.Question, planned func(string), yield func(qu
 	if t.err != nil {
 		return t.err
 	}
-	need := q.Need
-	if h.filter != nil || len(h.tail) > 0 {
-		need = query.Needs(h.filter, h.tail, len(h.cols))
-	}
-	h.forget(need)
-	sql := "SELECT " + strings.Join(physical(h.cols), ", ") + " FROM " + h.from + orderBy(h.order)
+	sql := h.sql(q)
 	rows := func(yield func(query.Row, error) bool) {
 		err := c.query(ctx, sql, t.args, func(b *block) bool {
 			for _, r := range take(b, h.cols) {
@@ -182,6 +177,17 @@ func physical(cols []value) (sql []string) {
 		sql = append(sql, c.sql...)
 	}
 	return sql
+}
+
+// sql is the statement of the head, in which columns that nobody needs cost
+// nothing.
+func (h *head) sql(q exec.Question) string {
+	need := q.Need
+	if h.filter != nil || len(h.tail) > 0 {
+		need = query.Needs(h.filter, h.tail, len(h.cols))
+	}
+	h.forget(need)
+	return "SELECT " + strings.Join(physical(h.cols), ", ") + " FROM " + h.from + orderBy(h.order)
 }
 
 // forget makes the columns that nobody needs cost nothing.

@@ -51,14 +51,38 @@ func (t *translator) filter(p query.Pred, r relation) (relation, bool) {
 		var sql string
 		if t.try(func() { sql = t.truth(p, r) }) {
 			where = append(where, sql)
-		} else {
-			all = false
+			continue
+		}
+		all = false
+		if t.try(func() { sql = t.atMost(p, r) }) {
+			where = append(where, sql)
 		}
 	}
 	if len(where) == 0 {
 		return r, all
 	}
 	return t.layer(r, r.cols, strings.Join(where, " AND ")), all
+}
+
+// atMost returns SQL that is TRUE of every row that p is true of, and of not
+// many more: what is left for query/exec to look at.
+func (t *translator) atMost(p query.Pred, r relation) string {
+	switch p := p.(type) {
+	case *query.Or:
+		parts := make([]string, len(p.List))
+		for i, x := range p.List {
+			if !t.try(func() { parts[i] = t.truth(x, r) }) {
+				parts[i] = t.atMost(x, r)
+			}
+		}
+		return "(" + strings.Join(parts, " OR ") + ")"
+	case *query.In:
+		if p.List != "" {
+			return t.maybeInList(p, r)
+		}
+	}
+	t.fail()
+	return ""
 }
 
 func (t *translator) stage(s query.Stage, r relation) relation {

@@ -150,10 +150,47 @@ func (s *Store) Query(ctx context.Context, a query.Ask) iter.Seq2[query.Row, err
 			yield(nil, err)
 			return
 		}
-		first, last, _ := span(batches)
-		an := &answer{ctx: ctx, ask: &a, batches: batches, first: first, end: last.Add(time.Microsecond)}
-		an.rows(yield)
+		newAnswer(ctx, &a, batches).rows(yield)
 	}
+}
+
+// Explain says how a question would be answered, without answering it.
+func (s *Store) Explain(ctx context.Context, a query.Ask) (*query.Plan, error) {
+	if err := a.Check(); err != nil {
+		return nil, err
+	}
+	batches, err := s.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	an := newAnswer(ctx, &a, batches)
+	from, to := a.Query.Window(a.From, a.To, an.now)
+	p := &query.Plan{Engine: "memory", Records: an.count(a.Query.Table, from, to)}
+	_, p.After = a.Query.Parts(a.Query.Stages, true)
+	looks := a.Query.Looks(from, to, an.now)
+	for i := range looks {
+		l := &looks[i]
+		p.Looks = append(p.Looks, query.Cost{Text: l.Text, Records: an.count(l.Table, l.From, l.To)})
+	}
+	p.Notes, err = query.Notes(looks, an.beginOf, nil)
+	return p, err
+}
+
+func newAnswer(ctx context.Context, a *query.Ask, batches []*batch) *answer {
+	first, last, _ := span(batches)
+	an := &answer{ctx: ctx, ask: a, batches: batches, first: first, end: last.Add(time.Microsecond), now: a.To}
+	if an.now.IsZero() {
+		an.now = an.end
+	}
+	return an
+}
+
+// count counts the records of a table in a window.
+func (an *answer) count(table *weir.Table, from, to time.Time) (n int64) {
+	for range an.records(table, from, to) {
+		n++
+	}
+	return n
 }
 
 // An answer is being made to one question, of the records of one moment.
@@ -168,16 +205,10 @@ type answer struct {
 
 func (an *answer) rows(yield func(query.Row, error) bool) {
 	a := an.ask
-	now := a.To
-	if now.IsZero() {
-		now = an.end
-	}
-	an.now = now
-	from, to := a.Query.Window(a.From, a.To, now)
+	from, to := a.Query.Window(a.From, a.To, an.now)
 	sum := query.Summary{From: from, To: to, Complete: true, Plan: "memory: look at every record of the table"}
-	begin := func(t *weir.Table) (time.Time, error) { return an.begin(t), nil }
-	sum.Notes, _ = query.Notes(a.Query.Looks(from, to, now), begin, nil) // begin never fails
-	for r, err := range an.query(exec.Question{Query: a.Query, From: from, To: to, Now: now}, &sum.Scanned) {
+	sum.Notes, _ = query.Notes(a.Query.Looks(from, to, an.now), an.beginOf, nil) // beginOf never fails
+	for r, err := range an.query(exec.Question{Query: a.Query, From: from, To: to, Now: an.now}, &sum.Scanned) {
 		if err == nil {
 			sum.Matched++
 		} else {
@@ -198,19 +229,19 @@ func (an *answer) rows(yield func(query.Row, error) bool) {
 func (an *answer) query(q exec.Question, scanned *int64) iter.Seq2[query.Row, error] {
 	env := &exec.Env{From: q.From, To: q.To, Now: q.Now, First: an.first, End: an.end, Local: an.ask.LocalNetworks()}
 	env.Set = func(name string, of query.Column) query.Set { return an.ask.Set(name, of, an.now) }
-	env.Begin = func(t *weir.Table) (time.Time, error) { return an.begin(t), nil }
+	env.Begin = an.beginOf
 	env.Ask = func(sub exec.Question) iter.Seq2[query.Row, error] { return an.query(sub, nil) }
 	return exec.Records(an.ctx, env, q.Query, an.records(q.Query.Table, q.From, q.To), scanned)
 }
 
-// begin is the time of the first record of a table, zero if there is none.
-func (an *answer) begin(table *weir.Table) (first time.Time) {
+// beginOf is the time of the first record of a table, zero if there is none.
+func (an *answer) beginOf(table *weir.Table) (first time.Time, _ error) {
 	for r := range an.records(table, time.Time{}, time.Time{}) {
 		if ts, _ := weir.Span(r); first.IsZero() || ts.Before(first) {
 			first = ts
 		}
 	}
-	return first
+	return first, nil
 }
 
 // records are those of a table whose ts lies in the window.
