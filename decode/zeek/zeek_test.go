@@ -261,7 +261,7 @@ func TestIsLog(t *testing.T) {
 		`{"ts":1.0,"uid":"C","id.orig_h":"10.0.0.1"}`: true, `{"_path":"stats","ts":"2024-01-01T00:00:00Z"}`: true,
 		`{"ts":1,"uid":"C","proto":"tcp"` + "":                           true, // cut
 		`{"timestamp":"2017-07-26T20:10:23.1+0000","event_type":"flow"}`: false,
-		`{"ts":1,"level":"info","caller":"x"}`:                           false, "": false, "# a comment\nhello\n": false, "Dear reader,\n": false, "\x1f\x8b": false, "{": false,
+		`{"level":"info","ts":1,"caller":"x"}`:                           false, `{"ts":1.5,"mem":3}`: true, "": false, "# a comment\nhello\n": false, "Dear reader,\n": false, "\x1f\x8b": false, "{": false,
 		`{"@timestamp":"x","message":"{\"ts\":1,\"conn_state\":\"SF\"}"}`: true,
 	} {
 		if got := IsLog([]byte(in)); got != want {
