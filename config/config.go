@@ -20,6 +20,7 @@ import (
 	"github.com/weir-nta/weir/enrich/domains"
 	"github.com/weir-nta/weir/enrich/local"
 	"github.com/weir-nta/weir/enrich/passivedns"
+	"github.com/weir-nta/weir/query"
 )
 
 // A Config is what an operator has set, and the defaults for the rest.
@@ -44,6 +45,8 @@ type Config struct {
 	Domains domains.Config
 	// Detectors are the detectors to run, in the order of the list.
 	Detectors []detect.Choice
+	// Lists are the named lists and indicators that questions may use.
+	Lists *query.Lists
 }
 
 // file is the shape of the configuration file.
@@ -55,6 +58,8 @@ type file struct {
 	Enrich    enrichers            `yaml:"enrich"`
 	Detectors map[string]yaml.Node `yaml:"detectors"`
 	Disabled  []string             `yaml:"disabled"`
+	Lists     map[string]yaml.Node `yaml:"lists"`
+	Intel     map[string]yaml.Node `yaml:"intel"`
 }
 
 // enrichers are the settings of what adds to records, by folder.
@@ -81,7 +86,7 @@ func Load(path string, detectors []*detect.Detector) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := Parse(text, detectors)
+	c, err := parse(text, filepath.Dir(path), detectors)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -111,7 +116,13 @@ func read(path string) (string, []byte, error) {
 }
 
 // Parse reads the text of a configuration file. An empty one gives the defaults.
+// Paths in it are from the working directory on.
 func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
+	return parse(text, ".", detectors)
+}
+
+// parse reads the text of a configuration file in dir.
+func parse(text []byte, dir string, detectors []*detect.Detector) (*Config, error) {
 	f := file{Sensor: "local", Retention: DefaultRetention, Listen: defaultListen, Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
@@ -130,6 +141,10 @@ func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	if err := c.chooseDetectors(&f, detectors); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.Lists, err = readLists(f.Lists, f.Intel, dir); err != nil {
 		return nil, err
 	}
 	return c, nil
