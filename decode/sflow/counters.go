@@ -1,7 +1,5 @@
 package sflow
 
-import "github.com/weir-nta/weir/decode/packet"
-
 // An Interface is what a counter sample says of an interface (if_counters; RFC
 // 2233). What the agent does not know is all ones, as it sends it.
 type Interface struct {
@@ -63,15 +61,16 @@ func (d *Decoder) readInterface(c *cursor) {
 	}
 	d.g.Interfaces = append(d.g.Interfaces, f)
 
-	s := source{agent: packet.AddrFrom(d.g.Agent), sub: d.g.SubAgent, index: f.Index}
+	s := source{agent: d.agent, sub: d.g.SubAgent, index: f.Index}
 	now := errorCounters{f.InDiscards, f.InErrors, f.OutDiscards, f.OutErrors}
-	last, known := d.interfaces[s]
-	if !known && len(d.interfaces) >= d.config.MaxSources {
-		d.g.Untracked++
-		return
-	}
-	d.interfaces[s] = now
-	if !known {
+	last := d.interfaces[s]
+	if last == nil {
+		if len(d.interfaces) >= d.config.MaxSources {
+			d.g.Untracked++
+			return
+		}
+		first := now // else now would take memory each time
+		d.interfaces[s] = &first
 		return
 	}
 	for i, n := range now {
@@ -80,6 +79,7 @@ func (d *Decoder) readInterface(c *cursor) {
 			d.g.Errors += uint64(n - last[i])
 		}
 	}
+	*last = now
 }
 
 // Interfaces returns how many interfaces have told their counters.

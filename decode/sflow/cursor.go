@@ -9,24 +9,33 @@ import (
 // bad from then on.
 type cursor struct {
 	b   []byte
+	at  int
 	bad bool
 }
 
+func (c *cursor) left() int { return len(c.b) - c.at }
+
+func (c *cursor) fail() { c.at, c.bad = len(c.b), true }
+
+// take returns the next n octets, nil if there are not so many.
 func (c *cursor) take(n int) []byte {
-	if n < 0 || n > len(c.b) {
-		c.b, c.bad = nil, true
+	if n > c.left() {
+		c.fail()
 		return nil
 	}
-	b := c.b[:n]
-	c.b = c.b[n:]
+	b := c.b[c.at : c.at+n : c.at+n]
+	c.at += n
 	return b
 }
 
 func (c *cursor) u32() uint32 {
-	if b := c.take(4); b != nil {
-		return binary.BigEndian.Uint32(b)
+	if c.left() < 4 {
+		c.fail()
+		return 0
 	}
-	return 0
+	v := binary.BigEndian.Uint32(c.b[c.at:])
+	c.at += 4
+	return v
 }
 
 func (c *cursor) u64() uint64 {
@@ -37,17 +46,15 @@ func (c *cursor) u64() uint64 {
 // opaque reads octets of variable length, padded to words. The padding may be
 // missing at the end: there are agents that leave it out.
 func (c *cursor) opaque() []byte {
-	n := int64(c.u32())
-	if n > int64(len(c.b)) {
-		c.b, c.bad = nil, true
+	n := c.u32()
+	if int64(n) > int64(c.left()) {
+		c.fail()
 		return nil
 	}
 	b := c.take(int(n))
-	c.take(min(padding(int(n)), len(c.b)))
+	c.at += min(-len(b)&3, c.left())
 	return b
 }
-
-func padding(n int) int { return -n & 3 }
 
 // address reads an address with its type before it. The zero Addr stands for
 // an unknown one.
@@ -63,7 +70,7 @@ func (c *cursor) address() netip.Addr {
 			return netip.AddrFrom16([16]byte(b))
 		}
 	default:
-		c.b, c.bad = nil, true
+		c.fail()
 	}
 	return netip.Addr{}
 }

@@ -211,13 +211,13 @@ func gateway(r *flowrec.Record, c *cursor) {
 	for n := c.u32(); n > 0 && !c.bad; n-- { // each segment of the path takes 8 octets at least
 		c.u32() // set or sequence
 		size := int64(c.u32())
-		if size*4 > int64(len(c.b)) {
-			c.bad = true
+		if size*4 > int64(c.left()) {
+			c.fail()
 			return
 		}
-		if path := c.take(int(size) * 4); size > 0 {
-			last := cursor{b: path[len(path)-4:]}
-			dst = last.u32()
+		if size > 0 {
+			c.take(int(size-1) * 4)
+			dst = c.u32()
 		}
 	}
 	if c.bad {
@@ -285,8 +285,8 @@ func vlanTag(v uint32) uint32   { return v & 0xfff }
 func labels(r *flowrec.Record, name string, c *cursor, value func(uint32) uint32) {
 	var b []byte
 	n := c.u32()
-	if int64(n)*4 > int64(len(c.b)) {
-		c.bad = true
+	if int64(n)*4 > int64(c.left()) {
+		c.fail()
 		return
 	}
 	for i := range n {

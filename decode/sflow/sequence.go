@@ -34,15 +34,16 @@ const (
 // follow takes the number of a sample, and what its agent says of packets that
 // it could not tell of.
 func (d *Decoder) follow(s source, number, drops uint32) {
-	s.agent, s.sub = packet.AddrFrom(d.g.Agent), d.g.SubAgent
+	s.agent, s.sub = d.agent, d.g.SubAgent
 	now := sequence{number, drops, d.g.Uptime}
-	last, known := d.sources[s]
-	if !known {
+	last := d.sources[s]
+	if last == nil {
 		if len(d.sources) >= d.config.MaxSources {
 			d.g.Untracked++
 			return
 		}
-		d.sources[s] = now
+		first := now // else now would take memory each time
+		d.sources[s] = &first
 		return
 	}
 	switch step := number - last.number; {
@@ -59,5 +60,5 @@ func (d *Decoder) follow(s source, number, drops uint32) {
 			d.g.Drops += uint64(more)
 		}
 	}
-	d.sources[s] = now
+	*last = now
 }

@@ -82,12 +82,13 @@ type Datagram struct {
 type Decoder struct {
 	config     Config
 	packets    *packet.Decoder
-	sources    map[source]sequence
-	interfaces map[source]errorCounters
+	sources    map[source]*sequence
+	interfaces map[source]*errorCounters
 
 	// Of the datagram and the packet at hand, kept here so that they take no
 	// new memory each time:
 	g          *Datagram
+	agent      packet.Addr
 	at         int64 // of arrival, Unix nanoseconds
 	packet     packet.Packet
 	cutHeaders uint64
@@ -105,8 +106,8 @@ func NewDecoder(c Config) *Decoder {
 	return &Decoder{
 		config:     c,
 		packets:    packet.NewDecoder(packet.Config{Fragments: fragments}),
-		sources:    make(map[source]sequence),
-		interfaces: make(map[source]errorCounters),
+		sources:    make(map[source]*sequence),
+		interfaces: make(map[source]*errorCounters),
 	}
 }
 
@@ -125,6 +126,7 @@ func (d *Decoder) Decode(g *Datagram, b []byte, at time.Time) error {
 		return ErrVersion
 	}
 	g.Agent = c.address()
+	d.agent = packet.AddrFrom(g.Agent)
 	g.SubAgent, g.Sequence = c.u32(), c.u32()
 	g.Uptime = time.Duration(c.u32()) * time.Millisecond
 	samples := c.u32()
