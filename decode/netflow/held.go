@@ -89,3 +89,13 @@ func (d *Decoder) expire(m *Message, at time.Time) {
 		d.nextExpiry = soonest
 	}
 }
+
+// Held returns how many sets wait for their templates. Those that still do
+// when nothing more will come are lost, for the caller to count.
+func (d *Decoder) Held() int {
+	n := 0
+	for _, sets := range d.held {
+		n += len(sets)
+	}
+	return n
+}
