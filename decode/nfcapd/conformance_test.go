@@ -304,3 +304,52 @@ func flags(f weir.TCPFlags) string {
 	}
 	return string(b)
 }
+
+// TestStat compares sums of records with what nfdump has counted of the files.
+func TestStat(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "conformance/nfdump-files"), "*.stat.txt"))
+	if err != nil || len(files) != 14 {
+		t.Fatalf("%d files, %v; want 14", len(files), err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{}
+		for line := range strings.Lines(string(b)) {
+			k, v, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			want[k] = v
+		}
+		if b, err = os.ReadFile(strings.TrimSuffix(file, ".stat.txt")); err != nil {
+			t.Fatal(err)
+		}
+		all, stats := readAllRecords(t, b)
+		got := map[string]uint64{"Sequence failures": stats.Lost}
+		for _, r := range all {
+			kind := map[weir.Proto]string{weir.TCP: "tcp", weir.UDP: "udp", weir.ICMPv4: "icmp", weir.ICMPv6: "icmp"}[r.Proto]
+			if kind == "" {
+				kind = "other"
+			}
+			n := uint64(r.Sampling)
+			for k, v := range map[string]uint64{"Flows": 1, "Packets": r.Packets * n, "Bytes": r.Bytes * n} {
+				got[k] += v
+				got[k+"_"+kind] += v
+			}
+		}
+		for k, w := range want {
+			switch k {
+			case "Ident", "First", "Last", "msec_first", "msec_last":
+				continue
+			}
+			if strings.HasPrefix(filepath.Base(file), "nfcapd171-fortigate") && (k == "Packets" || k == "Bytes") {
+				// nfdump adds what the firewall tells as "out" (NetFlow 9, elements
+				// 23 and 24): the same packets on their way out, and so each twice.
+				got[k] *= 2
+			}
+			if g := fmt.Sprint(got[k]); g != w {
+				t.Errorf("%s: %s: got %s, want %s", filepath.Base(file), k, g, w)
+			}
+		}
+	}
+}
