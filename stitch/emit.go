@@ -199,20 +199,26 @@ func tcpState(up, down *side, half bool) weir.State {
 	case !has(u|d, weir.SYN) && !has(u|d, weir.FIN|weir.RST):
 		return weir.StateOTH // seen from the middle
 	case has(d, weir.RST):
-		if !up.sent || !has(u, weir.SYN) && has(d, weir.SYN) {
+		if !has(u, weir.SYN|weir.FIN) {
 			return weir.StateRSTRH
 		}
 		return weir.StateRSTR
 	case has(u, weir.RST):
+		if !has(d, weir.SYN) {
+			return weir.StateOTH
+		}
 		return weir.StateRSTO
 	case has(u, weir.FIN):
+		if !has(d, weir.SYN) {
+			return weir.StateSH
+		}
 		return weir.StateS2
 	case has(d, weir.FIN):
-		if !has(u, weir.SYN) && has(d, weir.SYN) {
+		if !has(u, weir.SYN) {
 			return weir.StateSHR
 		}
 		return weir.StateS3
-	case has(u, weir.SYN) && has(d, weir.SYN):
+	case has(d, weir.SYN):
 		return weir.StateS1
 	}
 	return weir.StateOTH

@@ -21,7 +21,7 @@ func (s *Stitcher) origin(c *conversation) (end uint8, guessed bool) {
 	first, ordered := c.first()
 	server, known := s.serverEnd(c)
 	switch {
-	case c.key.Proto == weir.TCP && ordered && c.sides[first].flags&weir.SYN != 0:
+	case c.key.Proto == weir.TCP && ordered && c.sides[0].flags&c.sides[1].flags&weir.SYN != 0:
 		return first, false
 	case c.key.Proto == weir.UDP && (ordered || !c.both()):
 		// As for packets: who sends from a port of servers to another answers.
@@ -78,8 +78,9 @@ func asks(p weir.Proto, typ uint16) bool {
 	return typ == 128 || typ == 130 || typ == 133 || typ == 135 || typ == 139 || typ == 144
 }
 
-// byFlags decides TCP where one end alone sent SYN, or SYN without ever
-// acknowledging anything.
+// byFlags decides TCP where one end sent SYN without ever acknowledging
+// anything, or was refused. Where one end alone sent SYN and the other went on
+// to talk, either SYN may have been missed.
 func (c *conversation) byFlags() (end uint8, ok bool) {
 	if c.key.Proto != weir.TCP || !c.hasFlags {
 		return 0, false
@@ -87,7 +88,8 @@ func (c *conversation) byFlags() (end uint8, ok bool) {
 	syn := func(e uint8) bool { return c.sides[e].flags&weir.SYN != 0 }
 	pure := func(e uint8) bool { return syn(e) && c.sides[e].flags&weir.ACK == 0 }
 	for e := range uint8(2) {
-		if pure(e) && !pure(e^1) || c.both() && syn(e) && !syn(e^1) {
+		refused := c.sides[e^1].flags&(weir.RST|weir.SYN|weir.FIN|weir.PSH) == weir.RST
+		if pure(e) && !pure(e^1) || c.both() && syn(e) && refused {
 			return e, true
 		}
 	}
