@@ -52,6 +52,7 @@ const (
 var (
 	errNotLog  = errors.New("neither a log of Zeek nor EVE of Suricata")
 	errEmpty   = errors.New("empty file")
+	errRenamed = errors.New("renamed while it was being looked into")
 	errTooLong = fmt.Errorf("longer than %d MiB", maxLine>>20)
 )
 
@@ -85,13 +86,18 @@ type file struct {
 	known        *known // of those that are followed
 }
 
-// open opens f and detects how it is compressed. What is read from it is added to n.
+// open opens f and detects how it is compressed. What is read from it is added
+// to n. It returns errRenamed if there is another file now by its name.
 func (f *file) open(n *atomic.Int64) error {
 	from, err := os.Open(f.path)
 	if err != nil {
 		return err
 	}
 	f.f = from
+	if info, err := from.Stat(); err != nil || !os.SameFile(info, f.info) {
+		f.close()
+		return errors.Join(errRenamed, err)
+	}
 	raw := bufio.NewReaderSize(&counting{from, n}, 64<<10)
 	if err := f.unpackFrom(raw); err != nil {
 		f.close()

@@ -181,11 +181,11 @@ func (w *follower) look() error {
 	if err != nil {
 		return err
 	}
-	here := make(map[string]bool, len(found)) // by path: whether it is open
+	here := make(map[string]fs.FileInfo, len(found))
 	var fresh []*file
 	for _, f := range found {
-		verdict := w.judge(f)
-		if here[f.path] = verdict == followed; verdict == 0 {
+		here[f.path] = f.info
+		if w.judge(f) == 0 {
 			fresh = append(fresh, f)
 		}
 	}
@@ -245,14 +245,15 @@ func (w *follower) judge(f *file) verdict {
 
 // dropGone forgets what is not there any more. Open logs that nobody can find
 // by a name are read on until nothing is written to them any more.
-func (w *follower) dropGone(here map[string]bool) {
+func (w *follower) dropGone(here map[string]fs.FileInfo) {
 	for path := range w.seen {
 		if _, ok := here[path]; !ok {
 			delete(w.seen, path)
 		}
 	}
 	for _, o := range w.s.open {
-		o.gone = !here[o.path]
+		info, ok := here[o.path]
+		o.gone = !ok || !os.SameFile(o.info, info)
 	}
 }
 
@@ -294,7 +295,7 @@ func (w *follower) beingCopied(f *file) bool {
 // written to it.
 func (w *follower) refuse(f *file, err error) {
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errEmpty), time.Since(f.info.ModTime()) < w.settled:
+	case errors.Is(err, errRenamed), errors.Is(err, fs.ErrNotExist), errors.Is(err, errEmpty), time.Since(f.info.ModTime()) < w.settled:
 		return // it has gone, or has only begun
 	case errors.Is(err, errNotLog):
 		w.s.tally.leaveOut(f.path)
@@ -350,6 +351,13 @@ func (w *follower) forget() {
 			return
 		}
 	}
+}
+
+// lost gives up a log that has been renamed or removed before it was opened: it
+// may be found by its new name.
+func (w *follower) lost(f *file) {
+	f.known.owner = nil
+	delete(w.seen, f.path)
 }
 
 // resume passes over what has been read of a log before. Headers are shown to

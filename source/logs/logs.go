@@ -379,9 +379,18 @@ func (s *Source) openDue() {
 			return
 		}
 		s.files = s.files[1:]
+		err := f.open(&s.bytes)
+		if s.follower != nil && (errors.Is(err, errRenamed) || errors.Is(err, fs.ErrNotExist)) {
+			s.follower.lost(f)
+			continue
+		}
 		s.tally.files++
-		if err := f.open(&s.bytes); err != nil {
+		if err != nil {
 			s.damage(f.path, 0, 0, err)
+			if s.follower != nil {
+				f.known.owner = nil
+				s.follower.seen[f.path] = seen{f.info, ignored}
+			}
 			continue
 		}
 		s.decoders.give(f)
