@@ -62,7 +62,7 @@ func (d *domain) quiet() bool { return d.counts == (counts{}) }
 // follow takes the sequence number of a datagram into account.
 func (d *domain) follow(st step, at time.Time, n *counters) {
 	before := d.tally
-	d.streams.of(&st.header, &d.tally).follow(st, at, &d.tally)
+	d.streams.of(&st.header, at, &d.tally).follow(st, at, &d.tally)
 	d.settle(&before, n)
 }
 
@@ -139,8 +139,8 @@ func (d *domain) datagram(g *sflow.Datagram, dec *sflow.Decoder, n *counters) {
 	d.rate(g.Records)
 }
 
-// giveUp counts as lost what still waits for late datagrams: there will be
-// none. The caller holds c.stitching.
+// giveUp counts as lost what still waits for late datagrams, or for templates:
+// there will be none. The caller holds c.stitching.
 func (c *Collector) giveUp() {
 	for _, e := range c.table.all() {
 		e.mu.Lock()
@@ -151,8 +151,18 @@ func (c *Collector) giveUp() {
 			}
 			d.settle(&before, &c.counters)
 		}
+		if e.netflow != nil {
+			e.lose(e.netflow, &c.counters)
+		}
 		e.mu.Unlock()
 	}
+}
+
+// lose counts what a decoder holds that will not be asked again.
+func (e *exporter) lose(dec *netflow.Decoder, n *counters) {
+	held := uint64(dec.Held())
+	e.last.heldLost += held
+	n.heldLost.Add(held)
 }
 
 // health adds the rows of all exporters and inputs, and their oddities, to the

@@ -83,7 +83,7 @@ func (s *stream) follow(d step, at time.Time, t *tally) {
 			break
 		}
 		s.miss(ahead, d.sequence, at, t)
-	case s.restarted(&d, ahead):
+	case s.restarted(&d, ahead, at):
 		s.restart(t)
 	case ahead > 0 && ahead <= farAhead:
 		s.miss(ahead, d.sequence, at, t)
@@ -105,7 +105,7 @@ func (s *stream) follow(d step, at time.Time, t *tally) {
 // restarted says whether the exporter began anew: its up time fell and its
 // numbers do not go on. Without an up time, only numbers that begin at 0 say
 // so at once; all else has to be confirmed.
-func (s *stream) restarted(d *step, ahead int32) bool {
+func (s *stream) restarted(d *step, ahead int32, at time.Time) bool {
 	if ahead < 0 && s.covers(d.sequence) {
 		return false
 	}
@@ -113,8 +113,14 @@ func (s *stream) restarted(d *step, ahead int32) bool {
 		return ahead < 0 && d.sequence == 0 && d.units > 0
 	}
 	// In 32 bits of milliseconds, as exporters count: it may have wrapped.
-	return int32(uint32(d.uptime/time.Millisecond)-uint32(s.uptime/time.Millisecond)) < 0
+	fell := s.uptime/time.Millisecond - d.uptime/time.Millisecond
+	return int32(fell) > 0 && time.Duration(int32(fell))*time.Millisecond+at.Sub(s.at) > lateBy
 }
+
+// lateBy is by how much the up time of a late datagram may be less than that of
+// the one before.
+const lateBy = 2 * time.Second
+
 
 // restart counts a restart. What had not come until then will not come.
 func (s *stream) restart(t *tally) {
@@ -194,7 +200,7 @@ type streams []*stream
 
 // of returns the stream that a datagram belongs to: that of its sender, else the one that the number continues or that the datagram shows to
 // have been restarted, else a new one.
-func (ss *streams) of(h *header, t *tally) *stream {
+func (ss *streams) of(h *header, at time.Time, t *tally) *stream {
 	var latest, stalest *stream
 	for _, s := range *ss {
 		if s.sender == h.sender {
@@ -213,7 +219,7 @@ func (ss *streams) of(h *header, t *tally) *stream {
 			return s
 		}
 	}
-	if latest != nil && h.kind != sflow5 && latest.restarted(&step{header: *h, units: 1}, int32(h.sequence-latest.next)) {
+	if latest != nil && h.kind != sflow5 && latest.restarted(&step{header: *h, units: 1}, int32(h.sequence-latest.next), at) {
 		latest.sender = h.sender
 		return latest
 	}

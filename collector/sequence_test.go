@@ -147,9 +147,11 @@ func TestFollowAccounts(t *testing.T) {
 func TestStreams(t *testing.T) {
 	var ss streams
 	var got tally
+	now := epoch
 	send := func(port uint64, sequence, units uint32, uptime int) {
+		now = now.Add(time.Second / 2)
 		h := header{kind: netflow9, sender: port, sequence: sequence, uptime: time.Duration(uptime) * time.Second, hasUptime: true}
-		ss.of(&h, &got).follow(step{header: h, units: units, other: units}, epoch.Add(time.Duration(uptime)*time.Second), &got)
+		ss.of(&h, now, &got).follow(step{header: h, units: units, other: units}, now, &got)
 	}
 	for i := range 10 {
 		send(1000, uint32(50+i), 1, 100+i)

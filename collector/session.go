@@ -87,6 +87,9 @@ func (s *Session) Close() {
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
 	s.e.sessions--
+	if s.e.last != nil {
+		s.e.lose(s.decoder, &s.in.c.counters)
+	}
 	for _, d := range s.e.domains {
 		before := d.tally
 		d.streams.end(uint64(s.from.Port()), &d.tally)
