@@ -17,10 +17,10 @@ type conversation struct {
 	key  packet.Key
 	hash uint32
 
-	sides [2]side // by end of the key
-	born  int64   // the first packet
-	start int64   // the first packet of what is not emitted yet
-	last  int64   // the latest packet
+	sides   [2]side // by end of the key
+	born    int64   // the first packet
+	start   int64   // the first packet of what is not emitted yet
+	last    int64   // the latest packet
 	longest int64   // the time that the longest record told of
 	// touched is when its latest record arrived.
 	touched int64
