@@ -703,11 +703,16 @@ func (d *Decoder) finish(r *flowrec.Record, p *plan, dom *domain, c *clock) {
 	}
 }
 
-// finishICMP reads type and code out of the destination port, where NetFlow
-// puts them if it has no field for them, and leaves no ports.
+// finishICMP reads type and code out of the ports, for formats without a field
+// for them, and leaves no ports. By convention both are in the destination
+// port; fprobe and others put the type into the source port.
 func finishICMP(r *flowrec.Record) {
-	if !r.HasICMP && r.SrcPort == 0 {
+	switch {
+	case r.HasICMP:
+	case r.SrcPort == 0:
 		r.ICMPType, r.ICMPCode, r.HasICMP = uint8(r.DstPort>>8), uint8(r.DstPort), true
+	case r.SrcPort < 256 && r.DstPort < 256:
+		r.ICMPType, r.ICMPCode, r.HasICMP = uint8(r.SrcPort), uint8(r.DstPort), true
 	}
 	if r.HasICMP {
 		r.SrcPort, r.DstPort = 0, 0
