@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/config"
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
@@ -47,13 +50,69 @@ func newQuery(s streams) *cobra.Command {
 	}
 	run.register(cmd)
 	f.register(cmd)
+	f.registerRecords(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.exists, "exists", false, "print nothing; exit with 0 if there is a row, with 1 if there is none")
+	flags.BoolVar(&f.explain, "explain", false, "say on stderr first what is asked and what it costs")
+	cmd.AddCommand(newQueryExplain(s), newQueryFormat(s))
+	return cmd
+}
+
+// registerRecords adds the flags that say which records are asked.
+func (f *queryFlags) registerRecords(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.files, "read", "r", nil, "ask these capture files (- for standard input)")
 	flags.StringVar(&f.store, "store", "", "ask the store in this folder")
 	flags.StringVarP(&f.from, "from", "f", "", "only records from this time on: 2026-11-20T08:00Z, or -24h before the end")
 	flags.StringVarP(&f.to, "to", "t", "", "only records before this time")
-	flags.BoolVar(&f.exists, "exists", false, "print nothing; exit with 0 if there is a row, with 1 if there is none")
-	flags.BoolVar(&f.explain, "explain", false, "say on stderr how the store answered")
+}
+
+func newQueryExplain(s streams) *cobra.Command {
+	var run runFlags
+	var f queryFlags
+	cmd := &cobra.Command{
+		Use:   "explain QUESTION",
+		Short: "Say what a question asks, who answers which part, and what it costs, without asking it",
+		Args:  wants(1, math.MaxInt, "a question"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return explainQuestion(cmd.Context(), s, &run, &f, strings.Join(args, " "))
+		},
+	}
+	run.register(cmd)
+	f.registerRecords(cmd)
+	return cmd
+}
+
+func newQueryFormat(s streams) *cobra.Command {
+	var upgrade bool
+	cmd := &cobra.Command{
+		Use:     "fmt QUESTION",
+		Short:   "Lay out a question: a line for each stage",
+		Long:    "Fmt writes a question in its layout, a line for each stage, comments kept.\nWith - it reads the question from standard input.",
+		Example: "  weir query fmt --upgrade 'src:10.0.0.1 | summarize n = count() by id.resp_h'",
+		Args:    wants(1, math.MaxInt, "a question"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text := strings.Join(args, " ")
+			if text == "-" {
+				b, err := io.ReadAll(s.in)
+				if err != nil {
+					return err
+				}
+				text = string(b)
+			}
+			format := query.Format
+			if upgrade {
+				format = query.Upgrade
+			}
+			out, err := format(text)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			_, err = fmt.Fprintln(s.out, out)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&upgrade, "upgrade", false, "also write the words of other tools, and short forms, in the language")
 	return cmd
 }
 
@@ -70,7 +129,11 @@ func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text stri
 			s.talk("warning: %s", w.Message)
 		}
 	}
-	st, damage, err := f.openRecords(ctx, s, run, q)
+	conf, err := run.load(s)
+	if err != nil {
+		return err
+	}
+	st, damage, err := f.openRecords(ctx, s, run, conf, q)
 	if err != nil {
 		return err
 	}
@@ -87,25 +150,94 @@ func ask(ctx context.Context, s streams, run *runFlags, f *queryFlags, text stri
 		return err
 	}
 	a.Summary = new(query.Summary)
+	about(&a, conf)
+	if f.explain {
+		if err := explain(ctx, s.err, st, a, run.verbose); err != nil {
+			return queryFailed(err)
+		}
+	}
 	if f.exists {
 		return exists(ctx, st, a)
 	}
 	if err := f.answer(ctx, s, st, a, run.quiet); err != nil {
 		return err
 	}
-	if f.explain {
-		s.talk("%s", a.Summary.Plan)
+	return damage
+}
+
+// about gives a question what the configuration says of the network.
+func about(a *query.Ask, c *config.Config) {
+	a.Lists = c.Lists
+	if c.LocalGiven {
+		a.Local = c.Local.Networks
+	}
+}
+
+// explainQuestion says in words what is asked and, where there are records,
+// what it costs.
+func explainQuestion(ctx context.Context, s streams, run *runFlags, f *queryFlags, text string) (err error) {
+	q, err := query.Parse(text)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	for _, w := range q.Warnings {
+		fmt.Fprint(s.err, w.Render("warning", text))
+	}
+	conf, err := run.load(s)
+	if err != nil {
+		return err
+	}
+	if len(f.files) == 0 && f.store == "" && conf.Store == "" {
+		s.talk("what it costs depends on the records: name a store with --store, or files with -r")
+		return writeLines(s.out, q.Explain())
+	}
+	st, damage, err := f.openRecords(ctx, s, run, conf, q)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, st.Close()) }()
+	a, err := f.window(ctx, st, q)
+	if errors.Is(err, store.ErrEmpty) {
+		s.talk("no records at all: nothing has been read into this store yet")
+		return writeLines(s.out, q.Explain())
+	} else if err != nil {
+		return err
+	}
+	about(&a, conf)
+	if err := explain(ctx, s.out, st, a, run.verbose); err != nil {
+		return queryFailed(err)
 	}
 	return damage
 }
 
+// An explainer is a store that says what a question would cost.
+type explainer interface {
+	Explain(ctx context.Context, a query.Ask) (*query.Plan, error)
+}
+
+func explain(ctx context.Context, w io.Writer, st store.Store, a query.Ask, verbose bool) error {
+	lines := a.Query.Explain()
+	if e, ok := st.(explainer); ok {
+		p, err := e.Explain(ctx, a)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, p.Words()...)
+		if verbose && p.SQL != "" {
+			lines = append(lines, p.SQL)
+		}
+	}
+	return writeLines(w, lines)
+}
+
+func writeLines(w io.Writer, lines []string) error {
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
 // openRecords opens the store asked for, or reads the files into one that is
 // gone at the end. Damage says that a file could be read in part only.
-func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, q *query.Query) (st store.Store, damage, err error) {
-	conf, err := run.load(s)
-	if err != nil {
-		return nil, nil, err
-	}
+func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, conf *config.Config, q *query.Query) (st store.Store, damage, err error) {
 	if len(f.files) == 0 {
 		dir := f.store
 		if dir == "" {
@@ -120,7 +252,7 @@ func (f *queryFlags) openRecords(ctx context.Context, s streams, run *runFlags, 
 	if f.store != "" {
 		return nil, nil, exitWith(exitUsage, "--store and -r exclude each other: a question goes to one of them")
 	}
-	src, err := openCaptures(f.files, conf.Sensor)
+	src, err := openInputs(f.files, conf)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -239,18 +371,38 @@ func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a qu
 
 // shown are the columns of whole records that a screen has room for.
 var shown = map[*weir.Table][]string{
-	weir.FlowTable:           {"ts", "src.ip", "src.port", "dst.ip", "dst.port", "dst.host", "proto", "app", "state", "dur", "bytes.up", "bytes.down"},
-	weir.DNSTransactionTable: {"ts", "src.ip", "dst.ip", "app", "query", "qtype", "rcode", "answer"},
-	weir.OddityTable:         {"ts", "src.ip", "dst.ip", "name", "detail", "count"},
-	weir.FindingTable:        {"ts", "severity", "certainty", "detector", "src.ip", "dst.name", "summary"},
+	weir.FlowTable:            {"ts", "src.ip", "src.port", "dst.ip", "dst.port", "dst.host", "proto", "app", "state", "dur", "bytes.up", "bytes.down"},
+	weir.DNSTransactionTable:  {"ts", "src.ip", "dst.ip", "app", "query", "qtype", "rcode", "answer"},
+	weir.OddityTable:          {"ts", "src.ip", "dst.ip", "name", "detail", "count"},
+	weir.FindingTable:         {"ts", "severity", "certainty", "detector", "src.ip", "dst.name", "summary"},
+	weir.HTTPTransactionTable: {"ts", "src.ip", "dst.ip", "method", "host", "uri", "status", "ua"},
+	weir.SSHSessionTable:      {"ts", "src.ip", "dst.ip", "client", "server", "auth", "attempts"},
+	weir.SMBActionTable:       {"ts", "src.ip", "dst.ip", "action", "share", "file", "user", "status"},
+	weir.RPCCallTable:         {"ts", "src.ip", "dst.ip", "endpoint", "operation"},
+	weir.KerberosMessageTable: {"ts", "src.ip", "dst.ip", "msg", "client", "spn", "etype", "success", "error"},
+	weir.NTLMLogonTable:       {"ts", "src.ip", "dst.ip", "user", "host", "domain", "success", "status"},
+	weir.RDPSessionTable:      {"ts", "src.ip", "dst.ip", "cookie", "client", "security", "result", "auth"},
+	weir.DHCPMessageTable:     {"ts", "mac", "assigned", "host", "vendor", "msg"},
+	weir.FileTable:            {"ts", "src.ip", "dst.ip", "app", "name", "type", "size", "sha256"},
+	weir.ExporterTable:        {"ts", "sensor", "ip", "kind", "records", "rate", "lost", "sampling", "oneway"},
 }
 
 // narrow are those of them that a small screen has room for.
 var narrow = map[*weir.Table][]string{
-	weir.FlowTable:           {"ts", "src.ip", "dst.ip", "dst.port", "app"},
-	weir.DNSTransactionTable: {"ts", "src.ip", "query", "qtype", "rcode"},
-	weir.OddityTable:         {"ts", "src.ip", "dst.ip", "name"},
-	weir.FindingTable:        {"severity", "detector", "summary"},
+	weir.FlowTable:            {"ts", "src.ip", "dst.ip", "dst.port", "app"},
+	weir.DNSTransactionTable:  {"ts", "src.ip", "query", "qtype", "rcode"},
+	weir.OddityTable:          {"ts", "src.ip", "dst.ip", "name"},
+	weir.FindingTable:         {"severity", "detector", "summary"},
+	weir.HTTPTransactionTable: {"ts", "src.ip", "method", "host", "status"},
+	weir.SSHSessionTable:      {"ts", "src.ip", "dst.ip", "auth"},
+	weir.SMBActionTable:       {"ts", "src.ip", "dst.ip", "action", "file"},
+	weir.RPCCallTable:         {"ts", "src.ip", "dst.ip", "operation"},
+	weir.KerberosMessageTable: {"ts", "src.ip", "msg", "spn", "etype"},
+	weir.NTLMLogonTable:       {"ts", "src.ip", "dst.ip", "user", "success"},
+	weir.RDPSessionTable:      {"ts", "src.ip", "dst.ip", "cookie", "auth"},
+	weir.DHCPMessageTable:     {"ts", "mac", "assigned", "host"},
+	weir.FileTable:            {"ts", "src.ip", "dst.ip", "name", "type"},
+	weir.ExporterTable:        {"ts", "sensor", "kind", "rate", "lost"},
 }
 
 // fewColumns leaves out of a table of whole records what a screen has no room
