@@ -162,7 +162,9 @@ func (d *demoFlags) fromPackets(ctx context.Context, s streams, run *runFlags, c
 	if err := d.writePcap(streams{err: discard{}}, file); err != nil {
 		return nil, err
 	}
-	src, err := openCaptures([]string{file}, "core-1")
+	there := *conf
+	there.Sensor = "core-1"
+	src, err := openInputs([]string{file}, &there)
 	if err != nil {
 		return nil, err
 	}

@@ -3,17 +3,23 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weir-nta/weir"
-	"github.com/weir-nta/weir/collector"
+	"github.com/weir-nta/weir/config"
+	"github.com/weir-nta/weir/inputs"
 	"github.com/weir-nta/weir/meter"
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/source/capture"
+	"github.com/weir-nta/weir/source/logs"
+	"github.com/weir-nta/weir/source/nfcapd"
 )
 
 // findingFlags are those of all commands that print findings.
@@ -37,13 +43,14 @@ func newScan(s streams) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "scan FILE...",
-		Short: "Analyse captures and print what was found in them",
-		Long: "Scan reads pcap and pcapng files, also compressed with gzip or zstd, folders of\n" +
-			"them, or standard input (-), meters flows, decodes handshakes and names, and\n" +
-			"prints the findings: to stdout, everything else to stderr.\n\n" +
+		Short: "Analyse captures, logs and flow files, and print what was found in them",
+		Long: "Scan reads captures (pcap, pcapng; exports of flows among their packets as well),\n" +
+			"logs of Zeek and Suricata (EVE) and files of nfdump: plain or compressed, folders\n" +
+			"of them, or standard input (-). What a file is, its content tells. Findings go to\n" +
+			"stdout, everything else to stderr.\n\n" +
 			"With --store the records are kept, to be asked with `weir query`.",
-		Example: "  weir scan capture.pcap\n  weir scan --fail-on high -o ndjson lab.pcap > findings.ndjson\n  tcpdump -w - -i eth0 -c 10000 | weir scan -",
-		Args:    wants(1, math.MaxInt, "capture files, folders of them, or - for standard input"),
+		Example: "  weir scan capture.pcap\n  weir scan /opt/zeek/logs/2026-11-21\n  weir scan --fail-on high -o ndjson lab.pcap > findings.ndjson\n  tcpdump -w - -i eth0 -c 10000 | weir scan -",
+		Args:    wants(1, math.MaxInt, "files, folders of them, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return scan(cmd.Context(), s, &run, &f, dir, args)
 		},
@@ -54,7 +61,7 @@ func newScan(s streams) *cobra.Command {
 	return cmd
 }
 
-func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir string, inputs []string) (err error) {
+func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir string, paths []string) (err error) {
 	least, failOn, err := f.levels()
 	if err != nil {
 		return err
@@ -66,7 +73,7 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 	if dir == "" {
 		dir = conf.Store
 	}
-	src, err := openCaptures(inputs, conf.Sensor)
+	src, err := openInputs(paths, conf)
 	if err != nil {
 		return err
 	}
@@ -104,12 +111,23 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 	return failed(a.alerts.Alerts(), failOn)
 }
 
-func openCaptures(inputs []string, sensor string) (*capture.Source, error) {
+// openInputs opens files of any kind that can be read.
+func openInputs(paths []string, conf *config.Config) (source.Source, error) {
 	m := meter.DefaultConfig()
-	m.Sensor = sensor
-	col := collector.DefaultConfig()
-	src, err := capture.New(capture.Config{Inputs: inputs, Meter: m, Collector: &col})
-	if err != nil {
+	m.Sensor = conf.Sensor
+	exports := conf.Listen.Collector()
+	exports.StateDir = ""
+	c := inputs.Config{
+		Paths:   paths,
+		Capture: capture.Config{Meter: m, Collector: &exports},
+		Logs:    logs.DefaultConfig(),
+		Nfcapd:  nfcapd.Config{Collector: exports},
+	}
+	src, err := inputs.Open(c)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, &exitError{exitRefused, err}
+	case err != nil:
 		return nil, &exitError{exitNotFound, err}
 	}
 	return src, nil
