@@ -125,8 +125,11 @@ func (r *Reader) finish(rec *flowrec.Record, sampled bool, samplerID int64, even
 	}
 	r.otherDirection(rec, event, version)
 	r.unscale(rec, sampled, samplerID)
-	if rec.Start == 0 && rec.End == 0 {
-		rec.End = rec.Exported
+	if rec.End == 0 { // not told, or nonsense
+		rec.End = rec.Start
+		if rec.Start == 0 {
+			rec.End = rec.Exported
+		}
 	}
 }
 

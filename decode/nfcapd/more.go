@@ -166,9 +166,10 @@ func (f *flow) dns() {
 	const header = 12
 	var m dns.Message
 	rec, b := f.rec, f.in
-	if err := dns.Decode(&m, b); err != nil && (err != dns.ErrShort || len(b) < header || rec.SrcPort != 53 && rec.DstPort != 53) {
+	if !dnsPort(rec.SrcPort) && !dnsPort(rec.DstPort) && !dns.Looks(b) {
 		return
-	} else if err == nil && !dns.Looks(b) {
+	}
+	if err := dns.Decode(&m, b); err != nil && (err != dns.ErrShort || len(b) < header) {
 		return
 	}
 	t := &weir.DNSTransaction{
@@ -184,6 +185,10 @@ func (f *flow) dns() {
 		m.FillQuery(t)
 	}
 	more(rec).App, more(rec).DNS = t.App, t
+}
+
+func dnsPort(port uint16) bool {
+	return port == 53 || port == 5353 || port == 5355 || port == 137
 }
 
 func (f *flow) hello() {
