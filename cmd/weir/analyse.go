@@ -26,6 +26,7 @@ import (
 	"github.com/weir-nta/weir/pipeline"
 	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/source"
+	"github.com/weir-nta/weir/source/capture"
 	"github.com/weir-nta/weir/store"
 	"github.com/weir-nta/weir/store/duckdb"
 )
@@ -177,6 +178,7 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 		Store:   a.store,
 		Found:   a.take,
 		Log:     a.flags.logger(a.streams),
+		Lists:   a.config.Lists,
 	}
 	if a.live {
 		p.Live, p.Sensor = true, a.config.Sensor
@@ -255,6 +257,8 @@ func (a *analysis) verdict(ctx context.Context, err error) error {
 		return &exitError{code: sig.code}
 	case errors.Is(err, pipeline.ErrStore):
 		return exitWith(exitIncomplete, "%w\n  hint: %s records are kept in the store; the findings above are those of all that was read until then", err, count(a.kept(ctx)))
+	case errors.Is(err, capture.ErrNotCapture):
+		return exitWith(exitDamaged, "%w\n  hint: pcap, pcapng, logs of Zeek and Suricata (EVE) and files of nfdump are read", err)
 	case errors.As(err, &damaged):
 		return &exitError{exitDamaged, err}
 	}
