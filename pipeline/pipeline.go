@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/enrich"
+	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/store"
 )
@@ -38,6 +40,8 @@ type Pipeline struct {
 	Retention Retention
 	// Sensor names this place in the records of its own health.
 	Sensor string
+	// Lists are the named lists that the questions of detectors may use.
+	Lists *query.Lists
 
 	keeper keeper
 	engine *detect.Engine
@@ -57,7 +61,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	last := context.WithoutCancel(ctx)
 	o := detect.Options{Report: p.report, Wait: !p.Live, Log: p.Log}
 	if p.Store != nil {
-		o.Ask = p.Store.Query
+		o.Ask = func(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
+			a.Lists = p.Lists
+			return p.Store.Query(ctx, a)
+		}
 	}
 	engine, err := detect.Start(last, p.Detectors, o)
 	if err != nil {

@@ -203,3 +203,42 @@ func TestDetectorRefuses(t *testing.T) {
 		t.Errorf("Stats = %v of detectors that did not start, want none", s)
 	}
 }
+
+// TestLists checks that the questions of detectors have the named lists.
+func TestLists(t *testing.T) {
+	q, err := query.Parse("src.ip in @list:ours | stats n = count()")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []query.Row
+	detector := asks{query: q, row: func(r query.Row) { got = append(got, r) }}
+	st, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Pipeline{
+		Sources: []source.Source{&flows{batches: 3}}, Store: st, Log: slog.New(slog.DiscardHandler),
+		Lists:     &query.Lists{Named: map[string][]query.Entry{"ours": {{Value: "10.0.0.0/24"}}}},
+		Detectors: []detect.Choice{{Detector: &detect.Detector{Name: "asks"}, Config: detector}},
+	}
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) == 0 || got[len(got)-1][0] != int64(3) {
+		t.Errorf("a detector's question with a list: got %v, want 3 flows at the end", got)
+	}
+}
+
+// asks is a detector that asks one question.
+type asks struct {
+	query *query.Query
+	row   func(query.Row)
+}
+
+func (a asks) New(func(weir.Finding)) (detect.Handlers, error) {
+	return detect.Handlers{Windows: []detect.Window{{Every: time.Second, Over: time.Hour, Query: a.query, Row: func(_ time.Time, r query.Row) {
+		if r != nil {
+			a.row(r)
+		}
+	}}}}, nil
+}
