@@ -283,22 +283,16 @@ func isNames(line, separator []byte) bool {
 }
 
 func (d *Decoder) cells(line []byte) error {
-	tab := len(d.separator) == 1
 	for i := range d.plan {
 		c := &d.plan[i]
-		end := -1
-		if tab {
-			end = bytes.IndexByte(line, d.separator[0])
-		} else {
-			end = bytes.Index(line, d.separator)
-		}
-		last := end < 0
+		end := d.cellEnd(line)
+		last := end == len(line)
 		if last != (i == len(d.plan)-1) {
 			return fmt.Errorf("%d columns or so, the header has %d", i+1, len(d.plan))
 		}
-		cell := line
+		cell := line[:end]
 		if !last {
-			cell, line = line[:end], line[end+len(d.separator):]
+			line = line[end+len(d.separator):]
 		}
 		switch {
 		case c.within != nil:
@@ -308,6 +302,18 @@ func (d *Decoder) cells(line []byte) error {
 		}
 	}
 	return nil
+}
+
+// cellEnd returns where the first separator in line is, or its end. Cells are
+// so short that a loop is quicker than a call of the assembly in package bytes.
+func (d *Decoder) cellEnd(line []byte) int {
+	first := d.separator[0]
+	for i, c := range line {
+		if c == first && (len(d.separator) == 1 || bytes.HasPrefix(line[i:], d.separator)) {
+			return i
+		}
+	}
+	return len(line)
 }
 
 func (d *Decoder) cellsWithin(columns []column, b []byte) {

@@ -139,8 +139,7 @@ func (h *hold) takeRounds(round uint64, f func(*weir.Flow, bool) error) error {
 }
 
 func (h *hold) release(e ending, f func(*weir.Flow, bool) error) error {
-	err := f(&h.flows[e.slot], e.zeek)
-	h.flows[e.slot] = weir.Flow{}
+	err := f(&h.flows[e.slot], e.zeek) // what is in the slot stays until it is used again: clearing it would cost as much as a copy
 	h.free = append(h.free, e.slot)
 	return err
 }

@@ -297,6 +297,7 @@ func (s *Source) Run(ctx context.Context, emit func(*weir.Batch) error) error {
 	for _, f := range s.open {
 		f.close()
 	}
+	s.tally.join = s.join.Counters()
 	s.publish()
 	if len(s.damaged) == 0 {
 		return err
@@ -512,7 +513,6 @@ func (s *Source) sort(from format) {
 	for i := range s.in.Flows {
 		s.hold.put(&s.in.Flows[i], from == zeekLog, s.round)
 	}
-	clear(s.in.Flows)
 	s.in.Flows = s.in.Flows[:0]
 	if s.in.Len() > 0 {
 		move(&s.batch.DNS, &s.in.DNS)

@@ -35,8 +35,8 @@ type tally struct {
 	// What publish adds.
 	zeek  zeek.Counters
 	eve   eve.Counters
-	join  zeek.JoinCounters
 	early uint64
+	join  zeek.JoinCounters // when all has been read: to count those that wait takes time
 }
 
 // maxNames is how many files or lines are named in a note.
@@ -66,7 +66,7 @@ func (s *Source) publish() {
 		t.eve = s.decoders.eve.Counters()
 		t.eve.Types = maps.Clone(t.eve.Types)
 	}
-	t.join, t.early = s.join.Counters(), s.hold.early
+	t.early = s.hold.early
 	s.mu.Lock()
 	s.published = t
 	s.mu.Unlock()
