@@ -68,6 +68,8 @@ func OutcomeOf(f *weir.Flow) Outcome {
 	switch {
 	case f.Slice > 0 || !unicast(f.Dst):
 		return Unclear
+	case f.Half && !slices.Contains(failedStates, f.State):
+		return Unclear // an exporter told of one direction: there may have been an answer
 	case f.Proto == weir.TCP:
 		return outcomeTCP(f)
 	case (f.Proto == weir.ICMPv4 || f.Proto == weir.ICMPv6) && !EchoRequest(f):

@@ -33,6 +33,11 @@ type Detector struct {
 	Techniques []string
 	// Default is its configuration where the operator says nothing.
 	Default Config
+	// Needs are what it looks at. Limits say what exporters and losses cost it,
+	// Bears which of the conditions cost it nothing.
+	Needs  []Need
+	Limits []Limit
+	Bears  []Condition
 }
 
 // A Config is a detector's configuration: a struct whose exported fields,
@@ -98,6 +103,9 @@ func Validate(d *Detector) error {
 		return fmt.Errorf("detector %s: no techniques", d.Name)
 	case d.Default == nil:
 		return fmt.Errorf("detector %s: no default configuration", d.Name)
+	}
+	if err := d.checkNeeds(); err != nil {
+		return err
 	}
 	_, err := d.Default.New(func(weir.Finding) {})
 	if err != nil {

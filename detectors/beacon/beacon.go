@@ -25,6 +25,7 @@ var Detector = &detect.Detector{
 		ExporterTimeouts: []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute},
 		MaxCandidates:    500_000, MaxChannels: 200_000, MaxStarts: 4096, MaxAllStarts: 10_000_000,
 	},
+	Needs: needs, Limits: limits,
 }
 
 // Config is what an operator may change.

@@ -31,6 +31,7 @@ var Detector = &detect.Detector{
 		},
 		AllowBytes: 50_000, MaxKeys: 50_000, MaxCandidates: 500_000,
 	},
+	Needs: needs, Limits: limits, Bears: bears,
 }
 
 // Config is what an operator may change.

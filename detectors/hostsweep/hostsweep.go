@@ -18,6 +18,7 @@ var readme string
 var Detector = &detect.Detector{
 	Name: "hostsweep", Doc: readme, Behaviour: "host_sweep", Severity: weir.High, Techniques: []string{"T1018", "T1046"},
 	Default: Config{MinHosts: 25, MinHostsDay: 40, MinOpened: 60, MinOpenedDay: 120},
+	Needs:   needs, Limits: limits,
 }
 
 // Config is what an operator may change.

@@ -20,6 +20,7 @@ var readme string
 var Detector = &detect.Detector{
 	Name: "longconn", Doc: readme, Behaviour: "long_connection", Severity: weir.Medium, Techniques: []string{"T1071", "T1572"},
 	Default: Config{Min: time.Hour},
+	Needs:   needs, Limits: limits, Bears: bears,
 }
 
 // Config is what an operator may change.

@@ -18,6 +18,7 @@ var readme string
 var Detector = &detect.Detector{
 	Name: "portscan", Doc: readme, Behaviour: "port_scan", Severity: weir.High, Techniques: []string{"T1046"},
 	Default: Config{MinPorts: 15, MinPortsDay: 60, MinServicesDay: 100},
+	Needs:   needs, Limits: limits,
 }
 
 // Config is what an operator may change.
