@@ -148,6 +148,7 @@ type Decoder struct {
 
 	templates map[templateID]*template
 	shared    map[sharedID]*template // the last one of any port
+	sessions  map[session]int        // how many templates each has
 	order     template               // the ends of the list of templates by last use
 	fields    int                    // of all templates
 
@@ -179,6 +180,7 @@ func NewDecoder(c Config) *Decoder {
 		config:    c,
 		templates: map[templateID]*template{},
 		shared:    map[sharedID]*template{},
+		sessions:  map[session]int{},
 		held:      map[sharedID][]heldSet{},
 		domains:   map[uint32]*domain{},
 		apps:      map[uint64]string{},
@@ -216,9 +218,8 @@ func (d *Decoder) Decode(m *Message, b []byte, port uint16, at time.Time) error 
 
 // A header is what the sets of a message need to know of it.
 type header struct {
-	domain uint32
-	port   uint16
-	clock  clock
+	session
+	clock clock
 }
 
 // v9 reads an export packet of version 9 (RFC 3954, 5.1).
@@ -233,7 +234,7 @@ func (d *Decoder) v9(m *Message, b []byte, port uint16, at time.Time) error {
 	m.Exported = time.Unix(int64(binary.BigEndian.Uint32(b[8:])), 0).UTC()
 	m.Sequence = binary.BigEndian.Uint32(b[12:])
 	m.Domain = binary.BigEndian.Uint32(b[16:])
-	h := header{m.Domain, port, clock{exported: m.Exported.UnixMicro(), uptime: uptime}}
+	h := header{session{m.Domain, port, false}, clock{exported: m.Exported.UnixMicro(), uptime: uptime}}
 	dom := d.domain(h.domain)
 	err := wire.Each(b[size:], 4, func(b []byte) ([]byte, error) { return d.nextSet(m, h, dom, b, at) })
 	m.facts(dom)
@@ -261,7 +262,7 @@ func (d *Decoder) ipfix(m *Message, b []byte, port uint16, at time.Time) error {
 			return nil, ErrTruncated
 		}
 		exported := fromSeconds(uint64(binary.BigEndian.Uint32(b[4:])))
-		h := header{m.Domain, port, clock{exported: exported, ipfix: true, boot: dom.boot}}
+		h := header{session{m.Domain, port, true}, clock{exported: exported, ipfix: true, boot: dom.boot}}
 		sets, behind := b[size:min(length, len(b))], b[min(length, len(b)):]
 		for len(sets) >= 4 {
 			n := int(binary.BigEndian.Uint16(sets[2:]))
@@ -308,7 +309,7 @@ func (d *Decoder) nextSet(m *Message, h header, dom *domain, b []byte, at time.T
 		}
 		return rest, err
 	}
-	t := d.find(templateID{h.domain, h.port, id})
+	t := d.find(templateID{h.session, id})
 	if t == nil {
 		m.unread = true
 		d.hold(m, h, id, body, at)
@@ -346,7 +347,7 @@ func (d *Decoder) templateSet(m *Message, h header, id uint16, body []byte) erro
 		case t.id == 0 && len(t.fields) == 0:
 			return rest, nil // padding
 		}
-		t.domain, t.port = h.domain, h.port
+		t.session = h.session
 		if len(t.fields) == 0 && (f == ipfixTemplates || f == ipfixOptions) {
 			d.withdraw(m, t.templateID, f)
 			return rest, nil

@@ -9,8 +9,7 @@ import (
 // message said of it.
 type heldSet struct {
 	body   []byte
-	clock  clock
-	domain uint32
+	header header
 	came   time.Time
 }
 
@@ -23,8 +22,8 @@ func (d *Decoder) hold(m *Message, h header, id uint16, body []byte, at time.Tim
 	if d.heldBytes+len(body)+heldCost <= d.config.MaxHeldBytes {
 		missing.Held = true
 		d.heldBytes += len(body) + heldCost
-		key := sharedID{h.domain, id}
-		d.held[key] = append(d.held[key], heldSet{slices.Clone(body), h.clock, h.domain, at})
+		key := templateID{h.session, id}.shared()
+		d.held[key] = append(d.held[key], heldSet{slices.Clone(body), h, at})
 		if due := at.Add(d.config.HoldFor); d.nextExpiry.IsZero() || due.Before(d.nextExpiry) {
 			d.nextExpiry = due
 		}
@@ -32,27 +31,43 @@ func (d *Decoder) hold(m *Message, h header, id uint16, body []byte, at time.Tim
 	m.Missing = append(m.Missing, missing)
 }
 
-// release decodes what waited for t.
+// release decodes what waited for t: the sets of its session, and those of
+// sessions that send no templates.
 func (d *Decoder) release(m *Message, t *template) {
-	key := sharedID{t.domain, t.id}
+	key := t.templateID.shared()
 	sets := d.held[key]
 	if len(sets) == 0 {
 		return
 	}
-	delete(d.held, key)
 	data, before := m.Data, len(m.Records)
+	kept := sets[:0]
 	for _, s := range sets {
+		if s.header.session != t.session && d.sessions[s.header.session] > 0 {
+			kept = append(kept, s)
+			continue
+		}
 		d.heldBytes -= len(s.body) + heldCost
-		dom := d.domain(s.domain)
-		c := s.clock
+		dom := d.domain(s.header.domain)
+		c := s.header.clock
 		if c.ipfix {
 			c.boot = dom.boot
 		}
 		d.set(m, t, dom, &c, s.body)
 	}
+	d.keepHeld(key, sets, kept)
 	m.Replayed += len(m.Records) - before
 	m.ReplayedData += m.Data - data
 	m.Data = data
+}
+
+// keepHeld leaves of the sets only those at their front.
+func (d *Decoder) keepHeld(key sharedID, sets, kept []heldSet) {
+	clear(sets[len(kept):])
+	if len(kept) == 0 {
+		delete(d.held, key)
+		return
+	}
+	d.held[key] = kept
 }
 
 // expire gives up sets whose time is over.
@@ -76,12 +91,7 @@ func (d *Decoder) expire(m *Message, at time.Time) {
 			m.ExpiredSets++
 			m.ExpiredBytes += len(s.body)
 		}
-		clear(sets[len(kept):])
-		if len(kept) == 0 {
-			delete(d.held, key)
-			continue
-		}
-		d.held[key] = kept
+		d.keepHeld(key, sets, kept)
 	}
 	// A walk over all that is held is due again no sooner than after a part of
 	// the time: sets that came one after the other do not each cause one.

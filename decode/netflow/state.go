@@ -16,7 +16,7 @@ const stateMagic = "WNF\x01"
 
 // The kinds of entries in a state. Each is kind, length of four octets, body.
 const (
-	stateTemplate  = 1 + iota // port, format, domain, the template as it was received
+	stateTemplate  = 1 + iota // port, format, version, domain, the template as it was received
 	stateSampler              // domain, kind, number of 8 octets, rate
 	stateInterface            // domain, ifIndex, rate
 	stateDomain               // domain, rate, boot time, timeouts of 4 octets
@@ -31,7 +31,7 @@ func (d *Decoder) AppendState(dst []byte) []byte {
 	dst = append(dst, stateMagic...)
 	for t := d.order.newer; t != &d.order; t = t.newer { // the least recently used first
 		b := binary.BigEndian.AppendUint16(nil, t.port)
-		b = append(b, byte(t.format))
+		b = append(b, byte(t.format), flag(t.ipfix))
 		b = binary.BigEndian.AppendUint32(b, t.domain)
 		dst = appendEntry(dst, stateTemplate, append(b, t.raw...))
 	}
@@ -70,6 +70,13 @@ func (dom *domain) appendState(dst, id []byte) []byte {
 	return dst
 }
 
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func appendEntry(dst []byte, kind byte, body []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(append(dst, kind), uint32(len(body)))
 	return append(dst, body...)
@@ -101,7 +108,7 @@ func (d *Decoder) LoadState(b []byte) error {
 
 func (d *Decoder) loadEntry(m *Message, what byte, b []byte) error {
 	// The octets that an entry of each kind has at least, or has.
-	least := map[byte]int{stateTemplate: 7, stateSampler: 17, stateInterface: 12, stateDomain: 24, stateApp: 8, stateVRF: 8, stateElement: 7}
+	least := map[byte]int{stateTemplate: 8, stateSampler: 17, stateInterface: 12, stateDomain: 24, stateApp: 8, stateVRF: 8, stateElement: 7}
 	n, known := least[what]
 	if !known {
 		return ErrState
@@ -145,14 +152,14 @@ func (d *Decoder) loadEntry(m *Message, what byte, b []byte) error {
 }
 
 func (d *Decoder) loadTemplate(m *Message, b []byte) error {
-	if b[2] > byte(ipfixOptions) {
+	if b[2] > byte(ipfixOptions) || b[3] > 1 {
 		return ErrState
 	}
-	t, rest, err := parseTemplate(b[7:], format(b[2]))
+	t, rest, err := parseTemplate(b[8:], format(b[2]))
 	if err != nil || len(rest) > 0 {
 		return ErrState
 	}
-	t.port, t.domain = binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[3:])
+	t.session = session{binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint16(b), b[3] == 1}
 	d.learn(m, t)
 	return nil
 }

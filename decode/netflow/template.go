@@ -19,16 +19,26 @@ type field struct {
 // (8) and RFC 3954 (5) both say that they are of one session or source; but
 // see template lookups in find.
 type templateID struct {
+	session
+	id uint16
+}
+
+// A session is what templates are of: who sends what to whom. Exporters of
+// version 9 and of IPFIX at one address have nothing in common.
+type session struct {
 	domain uint32
 	port   uint16
-	id     uint16
+	ipfix  bool
 }
 
 // A sharedID names a template of whichever port.
 type sharedID struct {
 	domain uint32
+	ipfix  bool
 	id     uint16
 }
+
+func (id templateID) shared() sharedID { return sharedID{id.domain, id.ipfix, id.id} }
 
 // A format says how the records of a set of templates look.
 type format uint8
@@ -150,11 +160,11 @@ func (t *template) usable(maxFields int) bool {
 
 // find returns the template for a set. Exporters with several processes send
 // templates from one port and use them from another; so a template of the same
-// domain from another port serves if this port has sent none.
+// domain from another port serves if this port has sent none at all.
 func (d *Decoder) find(id templateID) *template {
 	t := d.templates[id]
-	if t == nil {
-		t = d.shared[sharedID{id.domain, id.id}]
+	if t == nil && d.sessions[id.session] == 0 {
+		t = d.shared[id.shared()]
 	}
 	if t != nil {
 		d.touch(t)
@@ -171,7 +181,7 @@ func (d *Decoder) learn(m *Message, t *template) {
 	old := d.templates[t.templateID]
 	if old != nil && old.format == t.format && bytes.Equal(old.raw, t.raw) {
 		d.touch(old)
-		d.shared[sharedID{old.domain, old.id}] = old
+		d.shared[old.templateID.shared()] = old
 		return
 	}
 	if old != nil {
@@ -189,7 +199,8 @@ func (d *Decoder) learn(m *Message, t *template) {
 		t.plan = d.compile(t)
 	}
 	d.templates[t.templateID] = t
-	d.shared[sharedID{t.domain, t.id}] = t
+	d.shared[t.templateID.shared()] = t
+	d.sessions[t.session]++
 	d.fields += len(t.fields)
 	d.link(t)
 }
@@ -213,7 +224,7 @@ func (d *Decoder) withdraw(m *Message, id templateID, f format) {
 		return
 	}
 	for other, t := range d.templates {
-		if other.domain == id.domain && other.port == id.port && t.format == f {
+		if other.session == id.session && t.format == f {
 			d.forget(t)
 		}
 	}
@@ -222,8 +233,11 @@ func (d *Decoder) withdraw(m *Message, id templateID, f format) {
 // forget removes t.
 func (d *Decoder) forget(t *template) {
 	delete(d.templates, t.templateID)
-	if s := (sharedID{t.domain, t.id}); d.shared[s] == t {
+	if s := t.templateID.shared(); d.shared[s] == t {
 		delete(d.shared, s)
+	}
+	if d.sessions[t.session]--; d.sessions[t.session] == 0 {
+		delete(d.sessions, t.session)
 	}
 	d.fields -= len(t.fields)
 	t.older.newer, t.newer.older = t.newer, t.older
