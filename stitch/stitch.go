@@ -1,8 +1,10 @@
 package stitch
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/weir-nta/weir"
@@ -101,6 +103,7 @@ type Stitcher struct {
 	// Conversations with something to emit are in waiting, the others, which may
 	// go on, in emitted.
 	waiting, emitted flowtable.Wheel
+	due              []uint32 // conversations that are being emitted
 	moreBytes        int
 	servers          servers
 
@@ -344,12 +347,16 @@ func (s *Stitcher) Advance(now time.Time) {
 		return
 	}
 	for n := s.waiting.Due(end); n != 0; n = s.waiting.Due(end) {
-		c := s.slabs.At(n)
-		if tickOf(s.deadline(c)) < end {
-			s.report(c, due)
+		if c := s.slabs.At(n); tickOf(s.deadline(c)) < end {
+			s.due = append(s.due, n)
+		} else {
+			s.schedule(n, c)
 		}
-		s.schedule(n, c)
 	}
+	s.inOrder(func(n uint32, c *conversation) {
+		s.report(c, due)
+		s.schedule(n, c)
+	})
 	for n := s.emitted.Due(end); n != 0; n = s.emitted.Due(end) {
 		c := s.slabs.At(n)
 		if tickOf(s.deadline(c)) < end {
@@ -368,13 +375,30 @@ const maxBack = 3600e6
 // Close emits all there is. Nothing may be added after it.
 func (s *Stitcher) Close() { s.finishAll(closed) }
 
-// finishAll ends all conversations, in the order in which they would have ended.
+// finishAll ends all conversations, in the order in which they ended.
 func (s *Stitcher) finishAll(why reason) {
 	for _, w := range []*flowtable.Wheel{&s.waiting, &s.emitted} {
 		for n, t := w.First(w.Now); n != 0; n, t = w.First(t) {
-			s.finish(n, why)
+			w.Remove(n)
+			s.due = append(s.due, n)
 		}
 	}
+	s.inOrder(func(n uint32, c *conversation) { s.finish(n, why) })
+}
+
+// inOrder does something with each of the conversations that are due at once,
+// in the order in which they ended: hours of them may have arrived in a second,
+// from an exporter that read a file or after an outage, and who takes the flows
+// wants to see them in the order of the traffic.
+func (s *Stitcher) inOrder(do func(uint32, *conversation)) {
+	slices.SortFunc(s.due, func(a, b uint32) int {
+		x, y := s.slabs.At(a), s.slabs.At(b)
+		return cmp.Or(cmp.Compare(x.last, y.last), cmp.Compare(x.start, y.start), cmp.Compare(a, b))
+	})
+	for _, n := range s.due {
+		do(n, s.slabs.At(n))
+	}
+	s.due = s.due[:0]
 }
 
 // finish emits what there is of a conversation and forgets it.
