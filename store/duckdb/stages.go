@@ -71,8 +71,11 @@ func (t *translator) atMost(p query.Pred, r relation) string {
 	case *query.Or:
 		parts := make([]string, len(p.List))
 		for i, x := range p.List {
-			if !t.try(func() { parts[i] = t.truth(x, r) }) {
-				parts[i] = t.atMost(x, r)
+			if t.try(func() { parts[i] = t.truth(x, r) }) {
+				continue
+			}
+			if parts[i] = t.atMost(x, r); t.bad {
+				return ""
 			}
 		}
 		return "(" + strings.Join(parts, " OR ") + ")"
