@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "shorten": shorten, "patch": patch, "lines": lines,
+			"exits": exits, "same": same, "shorten": shorten, "patch": patch, "lines": lines,
 		},
 	})
 }
