@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-nta/weir"
@@ -34,7 +35,7 @@ var failedStates = []weir.State{
 // other protocols it is what got no answer.
 func FailedFilter(proto weir.Proto) string {
 	if proto == weir.TCP {
-		return "slice = 0 and data.down = 0 and (state in (S0, REJ, RSTO, RSTR, RSTOS0, RSTRH, SH) or pkts.down = 0 and data.up = 0)"
+		return "slice = 0 and data.down = 0 and (state in (S0, REJ, RSTO, RSTR, RSTOS0, RSTRH, SH) or pkts.down = 0 and data.up = 0) and (history !~ /D/ or history ~ /S/)"
 	}
 	return "slice = 0 and pkts.down = 0"
 }
@@ -70,6 +71,8 @@ func OutcomeOf(f *weir.Flow) Outcome {
 		return Unclear
 	case f.Half && !slices.Contains(failedStates, f.State):
 		return Unclear // an exporter told of one direction: there may have been an answer
+	case f.Proto == weir.TCP && strings.Contains(f.History, "D") && !strings.Contains(f.History, "S"):
+		return Unclear // data without a SYN before it: the middle of a conversation, whoever began it
 	case f.Proto == weir.TCP:
 		return outcomeTCP(f)
 	case (f.Proto == weir.ICMPv4 || f.Proto == weir.ICMPv6) && !EchoRequest(f):
