@@ -3,6 +3,7 @@ package zeek
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/app"
@@ -76,6 +77,9 @@ func (d *Decoder) flow(b *weir.Batch) *weir.Flow {
 		d.wrong(cConnState, s, "a state of a connection")
 	}
 	f.History = d.str(cHistory)
+	if f.State == weir.StateRSTOS0 && f.History != "" && !strings.Contains(f.History, "S") {
+		f.State = weir.StateOTH // as newer Zeeks say: a reset from the middle is no SYN that was taken back
+	}
 	f.FlagsUp, f.FlagsDown = flagsOf(f)
 	d.counters(f)
 	f.Direction = d.direction()

@@ -65,6 +65,8 @@ func TestConn(t *testing.T) {
 1763712842.000000 C3 10.10.1.23 3 192.0.2.1 1 icmp - - - - OTH - - 0 - 1 72 0 0 -
 1763712843.000000 C4 10.10.1.23 40000 192.0.2.1 22 tcp - - - - S0 T F 0 S 1 60 0 0 -
 1763712843.000000 C5 10.10.1.23 40001 192.0.2.1 80 tcp - 0.1 5 5 SF T F 0 ShADadFf 4 200 4 200 -
+1763712843.000000 C6 10.10.1.23 102 192.0.2.1 50001 tcp - 0.1 5 - RSTOS0 T F 0 DR 2 100 0 0 -
+1763712843.000000 C7 10.10.1.23 40001 192.0.2.1 102 tcp - 0.1 - - RSTOS0 T F 0 SR 2 100 0 0 -
 `))
 	var got []string
 	for i := range b.Flows {
@@ -84,13 +86,15 @@ func TestConn(t *testing.T) {
 		`08:14:02.000000 0s 10.10.1.23:0 192.0.2.1:0 icmp type 3 code 1  false bytes 72/0 pkts 1/0 data 0/0 flags / OTH  ""`,
 		`08:14:03.000000 0s 10.10.1.23:40000 192.0.2.1:22 tcp  false bytes 60/0 pkts 1/0 data 0/0 flags S/ S0 S "outbound"`,
 		`08:14:03.000000 100ms 10.10.1.23:40001 192.0.2.1:80 tcp http true bytes 200/200 pkts 4/4 data 5/5 flags SFA/SFA SF ShADadFf "outbound"`,
+		`08:14:03.000000 100ms 10.10.1.23:102 192.0.2.1:50001 tcp  false bytes 100/0 pkts 2/0 data 5/0 flags RA/ OTH DR "outbound"`,
+		`08:14:03.000000 100ms 10.10.1.23:40001 192.0.2.1:102 tcp  false bytes 100/0 pkts 2/0 data 0/0 flags SR/ RSTOS0 SR "outbound"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("flows (-want +got):\n%s", diff)
 	}
 	c := d.Counters()
-	if c.Lines != 14 || c.Headers != 8 || c.Records != 6 {
-		t.Errorf("counted %+v, want 14 lines, 8 of the header and 6 records", c)
+	if c.Lines != 16 || c.Headers != 8 || c.Records != 8 {
+		t.Errorf("counted %+v, want 16 lines, 8 of the header and 8 records", c)
 	}
 }
 
