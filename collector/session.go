@@ -36,7 +36,9 @@ func (in *Input) Session(from netip.AddrPort, at time.Time) (*Session, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sessions++
-	return &Session{in: in, from: from, e: e, decoder: netflow.NewDecoder(c.netflowConfig(e))}, nil
+	config := c.netflowConfig(e)
+	config.Session = true
+	return &Session{in: in, from: from, e: e, decoder: netflow.NewDecoder(config)}, nil
 }
 
 // Refuse counts a session that was not begun, because there are too many.

@@ -67,7 +67,8 @@ type Record struct {
 	DstMAC       MAC
 	Reason       EndReason
 
-	// More holds what most records do not have; nil if there is nothing.
+	// More holds what most records do not have; nil if there is nothing. Many
+	// records may share it: it is not to be changed.
 	More *More
 }
 

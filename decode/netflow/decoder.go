@@ -28,7 +28,9 @@ type Config struct {
 	MaxDomains int
 	// MaxHeldBytes is how many octets of data wait for their templates. Beyond
 	// it they are dropped and counted: who fills it gains that data which comes
-	// before its template is lost, as it is in collectors that hold nothing.
+	// before its template is lost, as it is in collectors that hold nothing; and
+	// a message whose Records take 50 times as much, once, for what is held is
+	// released together, and the shortest records have five octets.
 	MaxHeldBytes int
 	// HoldFor is how long data waits for its template.
 	HoldFor time.Duration
@@ -170,7 +172,8 @@ type Decoder struct {
 
 	// More of records that have the same in their cold fields is made once.
 	made       []madeMore
-	generation uint32 // of what names are known: what was made before is stale
+	last       *madeMore // the one in made used last
+	generation uint32    // of what names are known: what was made before is stale
 	key        []byte
 }
 

@@ -738,7 +738,7 @@ func FuzzDecode(f *testing.F) {
 		for port := uint16(0); len(b) >= 2; port++ {
 			n := min(int(binary.BigEndian.Uint16(b)), len(b)-2)
 			_ = d.Decode(&m, b[2:2+n], port%3, epoch)
-			if len(m.Records) > n {
+			if len(m.Records)-m.Replayed > n {
 				t.Fatalf("%d records in %d octets", len(m.Records), n)
 			}
 			b = b[2+n:]

@@ -79,11 +79,20 @@ func (d *Decoder) lookupMade(p *plan, dom *domain) *flowrec.More {
 	if d.made == nil {
 		return nil
 	}
-	s := &d.made[xxh3.Hash(d.key)%madeSlots]
-	if s.plan == p && s.generation == d.generation && s.dom == dom && s.key == string(d.key) {
-		return s.more
+	// Mostly it is what the record before had.
+	if d.last.is(p, d.generation, dom, d.key) {
+		return d.last.more
 	}
-	return nil
+	s := &d.made[xxh3.Hash(d.key)%madeSlots]
+	if !s.is(p, d.generation, dom, d.key) {
+		return nil
+	}
+	d.last = s
+	return s.more
+}
+
+func (s *madeMore) is(p *plan, generation uint32, dom *domain, key []byte) bool {
+	return s.plan == p && s.generation == generation && s.dom == dom && s.key == string(key)
 }
 
 // make makes More of the cold fields, whose values are in d.values in the
@@ -101,7 +110,8 @@ func (d *Decoder) make(m *Message, r *flowrec.Record, p *plan, dom *domain) {
 	if d.made == nil {
 		d.made = make([]madeMore, madeSlots)
 	}
-	d.made[xxh3.Hash(d.key)%madeSlots] = madeMore{p, d.generation, dom, string(d.key), r.More}
+	d.last = &d.made[xxh3.Hash(d.key)%madeSlots]
+	*d.last = madeMore{p, d.generation, dom, string(d.key), r.More}
 }
 
 // A builder makes one More.

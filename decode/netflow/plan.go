@@ -161,6 +161,10 @@ const (
 	readIn4
 	readOut2
 	readOut4
+	readSrcAS2
+	readSrcAS4
+	readDstAS2
+	readDstAS4
 	readFirst4 // milliseconds of up time
 	readLast4
 	readStartMilli8
@@ -390,6 +394,14 @@ func shapeOf(o *op) code {
 		return readOut2
 	case shape{toOut, 4}:
 		return readOut4
+	case shape{toSrcAS, 2}:
+		return readSrcAS2
+	case shape{toSrcAS, 4}:
+		return readSrcAS4
+	case shape{toDstAS, 2}:
+		return readDstAS2
+	case shape{toDstAS, 4}:
+		return readDstAS4
 	case shape{toStart, 4}:
 		if o.id.id == 22 {
 			return readFirst4
@@ -455,7 +467,7 @@ type notes struct {
 func (d *Decoder) read(r *flowrec.Record, ops []op, b []byte, c *clock) {
 	for i := range ops {
 		o := &ops[i]
-		v := b[o.off:][:o.len]
+		v := b[o.off:]
 		switch o.code {
 		case readSrc4:
 			r.Src = netip.AddrFrom4([4]byte(v))
@@ -499,6 +511,14 @@ func (d *Decoder) read(r *flowrec.Record, ops []op, b []byte, c *clock) {
 			r.OutIf = uint32(binary.BigEndian.Uint16(v))
 		case readOut4:
 			r.OutIf = binary.BigEndian.Uint32(v)
+		case readSrcAS2:
+			r.SrcAS = uint32(binary.BigEndian.Uint16(v))
+		case readSrcAS4:
+			r.SrcAS = binary.BigEndian.Uint32(v)
+		case readDstAS2:
+			r.DstAS = uint32(binary.BigEndian.Uint16(v))
+		case readDstAS4:
+			r.DstAS = binary.BigEndian.Uint32(v)
 		case readFirst4:
 			d.notes.first, d.notes.hasFirst = binary.BigEndian.Uint32(v), true
 			r.Start = c.at(d.notes.first)
@@ -510,7 +530,7 @@ func (d *Decoder) read(r *flowrec.Record, ops []op, b []byte, c *clock) {
 		case readEndMilli8:
 			r.End = fromMilliseconds(binary.BigEndian.Uint64(v))
 		default:
-			d.readAny(r, o, v, c)
+			d.readAny(r, o, v[:o.len], c)
 		}
 	}
 }
