@@ -48,6 +48,7 @@ type queue struct {
 	spares  [][]flowrec.Record
 
 	limit, enough int
+	abandoned     bool // nobody takes any more
 	ready         chan struct{}
 }
 
@@ -125,7 +126,7 @@ func (q *queue) recycle(slabs []slab) {
 func (q *queue) wait(ctx context.Context) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.records <= q.limit {
+	if q.records <= q.limit || q.abandoned {
 		return
 	}
 	stop := context.AfterFunc(ctx, func() {
@@ -134,7 +135,15 @@ func (q *queue) wait(ctx context.Context) {
 		q.room.Broadcast()
 	})
 	defer stop()
-	for q.records > q.limit && ctx.Err() == nil {
+	for q.records > q.limit && !q.abandoned && ctx.Err() == nil {
 		q.room.Wait()
 	}
+}
+
+// abandon lets go of all who wait: there will never be room.
+func (q *queue) abandon() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.abandoned = true
+	q.room.Broadcast()
 }

@@ -121,7 +121,6 @@ func (s *stream) restarted(d *step, ahead int32, at time.Time) bool {
 // the one before.
 const lateBy = 2 * time.Second
 
-
 // restart counts a restart. What had not come until then will not come.
 func (s *stream) restart(t *tally) {
 	t.restarts++

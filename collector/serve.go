@@ -38,6 +38,7 @@ func (c *Collector) Serve(ctx context.Context, now func() time.Time, emit func(*
 	err := emitAll(batches, emit)
 	if err != nil {
 		stop(err)
+		c.queue.abandon()
 		close(failed)
 	}
 	<-ended

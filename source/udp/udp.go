@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
 
 	"github.com/weir-nta/weir"
@@ -52,8 +53,9 @@ const (
 	maxDatagram = 65535
 	// dropsEvery is how often the kernel is asked for what it dropped.
 	dropsEvery = time.Second
-	// What the kernel holds when the end comes is still fetched: until nothing
-	// has come for drainQuiet, for drainMost altogether.
+	// What the kernel holds when the end comes is still fetched, until nothing
+	// has come for drainQuiet; for drainMost altogether where the kernel cannot
+	// be told to take no more.
 	drainQuiet = 20 * time.Millisecond
 	drainMost  = 2 * time.Second
 )
@@ -290,10 +292,19 @@ func (l *Listener) take(p *place, messages []ipv4.Message) {
 	}
 }
 
-// drain fetches what the kernel still holds.
+// takeNone is a filter that lets nothing into a socket. What it keeps out, the
+// kernel counts as dropped.
+var takeNone = []bpf.RawInstruction{{Op: 0x06}} // ret #0
+
+// drain fetches what the kernel still holds, and lets it take no more, so that
+// this ends however much is being sent.
 func (l *Listener) drain(p *place, s *net.UDPConn, conn *ipv4.PacketConn, messages []ipv4.Message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainMost)
-	defer cancel()
+	ctx := context.Background()
+	if err := conn.SetBPF(takeNone); err != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, drainMost)
+		defer cancel()
+	}
 	for ctx.Err() == nil {
 		if err := s.SetReadDeadline(time.Now().Add(drainQuiet)); err != nil {
 			return err

@@ -300,3 +300,55 @@ func TestREADME(t *testing.T) {
 		t.Errorf("defaults %+v, %+v are not those of the README", Default, d)
 	}
 }
+
+// TestEndWhileFlooded ends while datagrams keep coming, with a consumer that is
+// slower than they are: it ends all the same, and what came before the end is
+// received or counted as dropped.
+func TestEndWhileFlooded(t *testing.T) {
+	c := config("127.0.0.1:0")
+	c.Collector.MaxWaiting, c.Collector.BatchRecords = 300, 100
+	s := open(t, c)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.Addrs()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var wg sync.WaitGroup
+	sent, ended := uint64(0), make(chan struct{})
+	wg.Go(func() {
+		for i := uint32(0); ; i++ {
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			if i == 2000 {
+				stop()
+			}
+			if _, err := conn.Write(v5(i*30, 30)); err != nil {
+				return // the socket is closed
+			}
+			sent++
+			if i%20 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	})
+	flows := 0
+	_ = s.Run(ctx, func(b *weir.Batch) error {
+		flows += len(b.Flows)
+		time.Sleep(time.Millisecond)
+		return nil
+	})
+	close(ended)
+	wg.Wait()
+	n := s.Counters()
+	if uint64(flows) != n.Records || n.Datagrams < 100 {
+		t.Errorf("%d flows, counters %+v; want each record received", flows, n)
+	}
+	if got := n.Datagrams + n.Kernel; canShare && (got > sent || got+50 < sent) {
+		t.Errorf("%d received and %d dropped of %d sent; want all but what came when the socket was closed", n.Datagrams, n.Kernel, sent)
+	}
+}
