@@ -137,7 +137,7 @@ func (r *Reader) finish(rec *flowrec.Record, sampled bool, samplerID int64, even
 func (r *Reader) otherDirection(rec *flowrec.Record, event bool, version uint32) {
 	const ipfix = 10
 	out := r.out
-	if out.bytes == 0 && out.packets == 0 {
+	if !out.told {
 		return
 	}
 	same := out.bytes == rec.Bytes && out.packets == rec.Packets
@@ -146,7 +146,7 @@ func (r *Reader) otherDirection(rec *flowrec.Record, event bool, version uint32)
 		rec.RevBytes, rec.RevPackets = out.bytes, out.packets
 		return
 	}
-	if !same {
+	if !same && (out.bytes != 0 || out.packets != 0) {
 		extra(rec, "postOctetTotalCount", out.bytes)
 		extra(rec, "postPacketTotalCount", out.packets)
 	}

@@ -49,7 +49,7 @@ func (r *Reader) flow1(rec *flowrec.Record, b []byte, older bool) error {
 	}
 	flags := binary.LittleEndian.Uint16(b[4:])
 	*rec = flowrec.Record{}
-	r.out.bytes, r.out.packets = 0, 0
+	r.out = out{}
 	r.last = Exporter{}
 	if older {
 		flags, r.last.SysID = uint16(b[4]), uint16(b[5])
@@ -210,13 +210,13 @@ func (x *extensions) read(id uint16, b []byte) {
 	case 13:
 		rec.VLAN = binary.LittleEndian.Uint16(b) & 0xfff
 	case 14:
-		x.r.out.packets = uint64(binary.LittleEndian.Uint32(b))
+		x.r.out.told, x.r.out.packets = true, uint64(binary.LittleEndian.Uint32(b))
 	case 15:
-		x.r.out.packets = binary.LittleEndian.Uint64(b)
+		x.r.out.told, x.r.out.packets = true, binary.LittleEndian.Uint64(b)
 	case 16:
-		x.r.out.bytes = uint64(binary.LittleEndian.Uint32(b))
+		x.r.out.told, x.r.out.bytes = true, uint64(binary.LittleEndian.Uint32(b))
 	case 17:
-		x.r.out.bytes = binary.LittleEndian.Uint64(b)
+		x.r.out.told, x.r.out.bytes = true, binary.LittleEndian.Uint64(b)
 	case 20:
 		rec.SrcMAC = mac(b)
 		if rec.DstMAC == (flowrec.MAC{}) {

@@ -78,7 +78,7 @@ func (r *Reader) flow3(rec *flowrec.Record, b []byte) error {
 		return short("a flow", b)
 	}
 	*rec = flowrec.Record{}
-	r.out.bytes, r.out.packets = 0, 0
+	r.out = out{}
 	r.last = Exporter{SysID: binary.LittleEndian.Uint16(b[8:])}
 	elements, flags, version := binary.LittleEndian.Uint16(b[4:]), b[10], uint32(b[11])
 	f := flow{r: r, rec: rec, sampler: generic}
@@ -125,7 +125,7 @@ func (f *flow) element(kind uint16, b []byte) {
 	case flowMisc:
 		f.misc(b)
 	case counters:
-		f.r.out.packets, f.r.out.bytes = binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+		f.r.out = out{true, binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[8:])}
 	case vlan:
 		if v := binary.LittleEndian.Uint32(b); v < 4096 {
 			rec.VLAN = uint16(v)

@@ -79,8 +79,14 @@ type Reader struct {
 	stats     Stats
 
 	// Of the record at hand:
-	out struct{ bytes, packets uint64 }
+	out out
 	tls weir.TLS
+}
+
+// out is what a record has in its counters "out".
+type out struct {
+	told           bool
+	bytes, packets uint64
 }
 
 // Both headers of files, in octets.
