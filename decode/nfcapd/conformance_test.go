@@ -216,8 +216,8 @@ func compare(t *testing.T, share map[string][2]int, where string, got *one, want
 		switch {
 		case got.Biflow:
 			equal("out", []string{fmt.Sprint(got.RevPackets), fmt.Sprint(got.RevBytes)}, out)
-		case slices.Contains(m.Extra, "postPacketTotalCount="+out[0]):
-			equal("out", slices.Contains(m.Extra, "postOctetTotalCount="+out[1]), true)
+		case slices.Contains(m.Extra, "postPacketDeltaCount="+out[0]):
+			equal("out", slices.Contains(m.Extra, "postOctetDeltaCount="+out[1]), true)
 		default: // the same as in, and so not told again
 			equal("out", []string{fmt.Sprint(got.Packets), fmt.Sprint(got.Bytes)}, out)
 		}

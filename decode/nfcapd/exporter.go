@@ -147,8 +147,8 @@ func (r *Reader) otherDirection(rec *flowrec.Record, event bool, version uint32)
 		return
 	}
 	if !same && (out.bytes != 0 || out.packets != 0) {
-		extra(rec, "postOctetTotalCount", out.bytes)
-		extra(rec, "postPacketTotalCount", out.packets)
+		extra(rec, "postOctetDeltaCount", out.bytes)
+		extra(rec, "postPacketDeltaCount", out.packets)
 	}
 }
 

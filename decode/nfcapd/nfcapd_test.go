@@ -125,7 +125,7 @@ func TestElements(t *testing.T) {
 		}},
 		"IPFIX both ways": {0, 10, [][]byte{record(counters, le(u64(1), u64(3), u64(90)))}, func(r *flowrec.Record) { r.Biflow, r.RevPackets, r.RevBytes = true, 3, 90 }},
 		"NetFlow 9 out": {0, 9, [][]byte{record(counters, le(u64(1), u64(11), u64(2200)))}, func(r *flowrec.Record) {
-			r.More = &flowrec.More{Extra: []string{"postOctetTotalCount=2200", "postPacketTotalCount=11"}}
+			r.More = &flowrec.More{Extra: []string{"postOctetDeltaCount=2200", "postPacketDeltaCount=11"}}
 		}},
 		"translation": {0, 10, [][]byte{record(nat4, le(u32(0xc6336407), u32(0))), record(natPorts, le(u16(1025), u16(0))), record(natCommon, le(first, u32(0), u8(5), u8(0), u16(0)))}, func(r *flowrec.Record) {
 			r.More = &flowrec.More{NAT: &weir.NAT{Src: ip("198.51.100.7"), SrcPort: 1025, Event: "delete"}}
