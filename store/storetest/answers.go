@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,7 +50,7 @@ func testAnswers(t *testing.T, s Suite) {
 		case strings.HasPrefix(line, "ask "):
 			text := strings.TrimPrefix(line, "ask ")
 			q := mustParse(t, text)
-			answer := ask(t, st, text)
+			answer := askWith(t, st, text, office)
 			round(q, answer)
 			rows := inAnyOrder(q, rowTexts(answer))
 			want := inAnyOrder(q, trimmed(block))
@@ -68,6 +69,20 @@ func testAnswers(t *testing.T, s Suite) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// office are the lists of the script.
+var office = &query.Lists{
+	Named: map[string][]query.Entry{
+		"staff": {{Value: "10.0.0.1"}, {Value: "192.0.2.0/24"}, {Value: "no address"}},
+		"ports": {{Value: "443"}, {Value: "22"}, {Value: "ssh"}},
+		"names": {{Value: "www.example.com"}, {Value: "203.0.113.10"}, {Value: "203.0.113.128/25"}},
+	},
+	Intel: []query.Entry{
+		{Value: "203.0.113.9", Source: "misp", Expires: epoch.Add(36 * time.Hour)},
+		{Value: "203.0.113.150", Source: "cert", Expires: epoch.Add(33 * time.Hour)}, // at the end of the records
+		{Value: "real.example.com"},
+	},
 }
 
 func indented(lines []string) (block, rest []string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -380,5 +381,63 @@ func testClosed(t *testing.T, s Suite) {
 	}
 	if _, err := collect(st.Query(context.Background(), query.Ask{Query: mustParse(t, "from conn")})); err == nil {
 		t.Error("Query of a closed store: got no error")
+	}
+}
+
+// testLooks checks that the answer says where history is too short for what it
+// looks back at, that unknown lists are refused, and what Explain tells of the
+// cost, where the store has it.
+func testLooks(t *testing.T, s Suite) {
+	st := s.open(t)
+	mustAppend(t, st, flows(epoch, 3600*10/100, "one"))
+	mustAppend(t, st, flows(epoch.Add(9*time.Hour), 100, "one"))
+	to := epoch.Add(10 * time.Hour)
+	ctx := context.Background()
+	for text, want := range map[string]string{
+		"since 1h new(src.ip) | stats n = count()":                                       "new(src.ip): history is shorter than 30d: records of 'conn' begin 2026-11-20T00:00:00Z",
+		"since 1h new(src.ip, 2h) | stats n = count()":                                   "",
+		"from dns since 1h known(query) | stats n = count()":                             "known(query): there are no records of 'dns'",
+		"since 2h stats n = count() by src.ip | where n > usual(n)":                      "usual(n): missing, because there are 4 windows of 2h before the question's own, and 7 are needed",
+		"since 1h stats n = count() by src.ip | where n > usual(n)":                      "",
+		"stats n = count() by app | where prevalence(app) > 1":                           "prevalence(app): history is shorter than 30d",
+		"since 1h src.ip in (from conn since 2h known(dst.ip, 1d) | select src.ip)":      "known(dst.ip, 1d): history is shorter than 1d",
+		"since 1h | then (from conn since 2h new(dst.ip)) within 1h by src.ip | head 1":  "new(dst.ip): history is shorter than 30d",
+		"since 1h stats n = count() by src.ip | extend f = first_seen(src.ip) | head 10": "",
+	} {
+		a := query.Ask{Query: mustParse(t, text), From: epoch, To: to, Summary: new(query.Summary)}
+		if _, err := collect(st.Query(ctx, a)); err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		notes := slices.DeleteFunc(a.Summary.Notes, func(n string) bool { return strings.Contains(n, "no index") })
+		if got := strings.Join(notes, "; "); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%q: notes are %q, want %q in them", text, got, want)
+		}
+	}
+	q := mustParse(t, "src.ip in @list:nosuch or dst.ip in @intel")
+	var refused *query.Error
+	_, err := collect(st.Query(ctx, query.Ask{Query: q}))
+	if !errors.As(err, &refused) || len(refused.Diagnostics) != 1 || refused.Diagnostics[0].Pos != len("src.ip in ") {
+		t.Errorf("%q without that list: got %v, want it refused at the list", q, err)
+	}
+	testExplain(t, st, to)
+}
+
+func testExplain(t *testing.T, st store.Store, to time.Time) {
+	e, ok := st.(interface {
+		Explain(context.Context, query.Ask) (*query.Plan, error)
+	})
+	if !ok {
+		return
+	}
+	q := mustParse(t, "since 1h app = tls and new(src.ip, 2h) | stats n = count() by src.ip | where n > 3 * usual(n) | sort -n")
+	p, err := e.Explain(context.Background(), query.Ask{Query: q, From: epoch, To: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := slices.Sorted(slices.Values(append(slices.Clone(p.Pushed), p.After...)))
+	want := []string{"app = tls and new(src.ip, 2h)", "sort -n", "stats n = count() by src.ip", "where n > 3 * usual(n)"}
+	if !slices.Equal(parts, want) || p.Records != 100 || len(p.Looks) != 2 || p.Looks[0].Records != 0 || p.Looks[1].Records != 360 {
+		t.Errorf("Explain: got %+v, want the parts %q, 100 records in the window, none in the 2h before it and 360 in the windows before", p, want)
 	}
 }

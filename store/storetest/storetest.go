@@ -44,6 +44,7 @@ func Run(t *testing.T, s Suite) {
 		{"Span", testSpan},
 		{"Window", testWindow},
 		{"Summary", testSummary},
+		{"Looks", testLooks},
 		{"Stop", testStop},
 		{"Cancelled", testCancelled},
 		{"Answers", testAnswers},
@@ -103,7 +104,12 @@ func mustParse(t testing.TB, text string) *query.Query {
 // ask returns the answer to a question over all records.
 func ask(t testing.TB, st store.Store, text string) []query.Row {
 	t.Helper()
-	rows, err := collect(st.Query(context.Background(), query.Ask{Query: mustParse(t, text)}))
+	return askWith(t, st, text, nil)
+}
+
+func askWith(t testing.TB, st store.Store, text string, lists *query.Lists) []query.Row {
+	t.Helper()
+	rows, err := collect(st.Query(context.Background(), query.Ask{Query: mustParse(t, text), Lists: lists}))
 	if err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}
