@@ -19,7 +19,7 @@ const module = "github.com/weir-nta/weir"
 var floors = []string{
 	0: ".",
 	1: "internal/*",
-	2: "decode/packet decode/dns decode/tls decode/http decode/app decode/flowrec",
+	2: "decode/packet decode/dns decode/tls decode/http decode/app decode/binetflow decode/flowrec",
 	3: "meter query stitch decode/netflow decode/sflow decode/nfcapd decode/zeek decode/eve",
 	4: "query/exec source enrich store detect alert output collector export",
 	5: "source/* enrich/* store/* detectors/*",

@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/binetflow"
 	"github.com/weir-nta/weir/decode/eve"
 	"github.com/weir-nta/weir/decode/zeek"
 )
@@ -35,9 +36,11 @@ const (
 	notLog format = iota
 	zeekLog
 	eveLog
+	argusLog // flows of Argus as CSV, as the CTU data sets have them
+	formats
 )
 
-func (f format) String() string { return [...]string{"", "zeek", "eve"}[f] }
+func (f format) String() string { return [...]string{"", "zeek", "eve", "argus"}[f] }
 
 const (
 	// headBytes is how much of a file is looked at to tell what it is.
@@ -50,7 +53,7 @@ const (
 )
 
 var (
-	errNotLog  = errors.New("neither a log of Zeek nor EVE of Suricata")
+	errNotLog  = errors.New("neither a log of Zeek, nor EVE of Suricata, nor flows of Argus")
 	errEmpty   = errors.New("empty file")
 	errRenamed = errors.New("renamed while it was being looked into")
 	errTooLong = fmt.Errorf("longer than %d MiB", maxLine>>20)
@@ -214,10 +217,16 @@ func (f *file) sniff() error {
 	return nil
 }
 
+// IsLog reports whether head, the begin of a file that is not compressed any
+// more, is that of a log that a [Source] reads.
+func IsLog(head []byte) bool { return formatOf(head) != notLog }
+
 func formatOf(head []byte) format {
 	switch {
 	case eve.IsLog(head):
 		return eveLog
+	case binetflow.IsLog(head):
+		return argusLog
 	case zeek.IsLog(head):
 		return zeekLog
 	}
@@ -252,15 +261,22 @@ func (f *file) begin(head []byte) {
 			b.Reset()
 			continue
 		}
-		earliest(probe.timeOf(line))
+		earliest(probe.timeOf(&b, line))
 	}
 	f.clock = f.first
 }
 
-// timeOf returns the time that the last line of f tells of, the zero Time if none.
-func (f *file) timeOf(line []byte) time.Time {
-	if f.zeek != nil {
+// timeOf returns the time that the last line of f tells of, the zero Time if
+// none. It gave b.
+func (f *file) timeOf(b *weir.Batch, line []byte) time.Time {
+	switch {
+	case f.zeek != nil:
 		return f.zeek.Time()
+	case f.format == argusLog:
+		if n := len(b.Flows); n > 0 {
+			return b.Flows[n-1].Start
+		}
+		return time.Time{}
 	}
 	// Suricata puts it first: {"timestamp":"2017-07-26T20:10:23.123456+0000",
 	const layout = "2006-01-02T15:04:05.999999999-0700"

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/binetflow"
 	"github.com/weir-nta/weir/decode/eve"
 	"github.com/weir-nta/weir/decode/zeek"
 	"github.com/weir-nta/weir/source"
@@ -115,7 +116,8 @@ type decoders struct {
 	join   *zeek.Join
 	zeek   []*zeek.Decoder
 	eve    *eve.Decoder
-	closed zeek.Counters // of files that were read to their end
+	argus  []*binetflow.Decoder
+	closed zeek.Counters // of Zeek's logs that were read to their end
 }
 
 func newDecoders(sensor string, join *zeek.Join) *decoders {
@@ -123,7 +125,13 @@ func newDecoders(sensor string, join *zeek.Join) *decoders {
 }
 
 func (d *decoders) give(f *file) {
-	if f.format == eveLog {
+	switch f.format {
+	case argusLog:
+		a := binetflow.NewDecoder(binetflow.Config{Sensor: d.sensor})
+		f.decoder = a
+		d.argus = append(d.argus, a)
+		return
+	case eveLog:
 		if d.eve == nil {
 			d.eve = eve.NewDecoder(eve.Config{Sensor: d.sensor, MaxLine: maxLine})
 		}
@@ -490,7 +498,7 @@ func (s *Source) line(f *file, line []byte, others time.Time) error {
 		h.bad++
 		s.tally.badLine(f, err)
 	}
-	if t := f.timeOf(line); t.After(f.clock) {
+	if t := f.timeOf(&s.in, line); t.After(f.clock) {
 		f.clock = t
 		h.saw(t)
 	}

@@ -127,7 +127,8 @@ func uids(b *weir.Batch) string {
 func checkLines(t testing.TB, s *Source, lines int64) {
 	t.Helper()
 	p := s.published
-	sum := int64(p.zeek.Headers + p.zeek.Records + p.zeek.Joined + p.eve.Used + p.eve.Unused + p.eve.Duplicates)
+	sum := int64(p.zeek.Headers + p.zeek.Records + p.zeek.Joined + p.eve.Used + p.eve.Unused + p.eve.Duplicates +
+		p.argus.Headers + p.argus.Flows + p.argus.Skipped)
 	for _, n := range p.zeek.Skipped {
 		sum += int64(n)
 	}
@@ -308,7 +309,7 @@ func TestCorpus(t *testing.T) {
 	}
 	entries := 0
 	for _, row := range rows {
-		if row[8] != "zeek" && row[8] != "zeek-derived" {
+		if row[8] != "zeek" && row[8] != "zeek-derived" && row[8] != "binetflow" {
 			continue
 		}
 		entries++
@@ -340,8 +341,8 @@ func TestCorpus(t *testing.T) {
 			t.Logf("    %s", n)
 		}
 	}
-	if entries != 22 {
-		t.Errorf("%d entries, want 22", entries)
+	if entries != 23 {
+		t.Errorf("%d entries, want 23", entries)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/binetflow"
 	"github.com/weir-nta/weir/decode/eve"
 	"github.com/weir-nta/weir/decode/zeek"
 	"github.com/weir-nta/weir/source"
@@ -35,6 +36,7 @@ type tally struct {
 	// What publish adds.
 	zeek  zeek.Counters
 	eve   eve.Counters
+	argus binetflow.Counters
 	early uint64
 	join  zeek.JoinCounters // when all has been read: to count those that wait takes time
 }
@@ -66,6 +68,12 @@ func (s *Source) publish() {
 		t.eve = s.decoders.eve.Counters()
 		t.eve.Types = maps.Clone(t.eve.Types)
 	}
+	for _, a := range s.decoders.argus {
+		c := a.Counters()
+		t.argus.Headers += c.Headers
+		t.argus.Flows += c.Flows
+		t.argus.Skipped += c.Skipped
+	}
 	t.early = s.hold.early
 	s.mu.Lock()
 	s.published = t
@@ -92,12 +100,12 @@ func (t *tally) notes() []string {
 			out = append(out, fmt.Sprintf(format, args...))
 		}
 	}
-	untold := int64(t.eve.Unused)
+	untold := int64(t.eve.Unused + t.argus.Skipped)
 	for _, n := range t.zeek.Skipped {
 		untold += int64(n)
 	}
 	say(t.lines, "lines: %s in %s logs: %s became records or parts of one, %s told of handshakes and certificates, %s headers, %s of kinds without a table, %s the same again, %s damaged",
-		thousands(t.lines), thousands(t.files), thousands(int64(t.zeek.Records+t.eve.Used)), thousands(int64(t.zeek.Joined)), thousands(int64(t.zeek.Headers)),
+		thousands(t.lines), thousands(t.files), thousands(int64(t.zeek.Records+t.eve.Used+t.argus.Flows)), thousands(int64(t.zeek.Joined)), thousands(int64(t.zeek.Headers+t.argus.Headers)),
 		thousands(untold), thousands(int64(t.eve.Duplicates)), thousands(t.bad))
 	say(t.bad, "damaged lines: %s, first %s", thousands(t.bad), strings.Join(t.badList, "; "))
 	say(untold, "lines without a table: %s", kindList(t))
@@ -123,6 +131,9 @@ func kindList(t *tally) string {
 	}
 	if t.eve.Unused > 0 {
 		all = append(all, kind{"events of Suricata", t.eve.Unused})
+	}
+	if t.argus.Skipped > 0 {
+		all = append(all, kind{"flows of Argus that are no IP", t.argus.Skipped})
 	}
 	slices.SortFunc(all, func(a, b kind) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.name, b.name)) })
 	var list []string
@@ -155,7 +166,7 @@ func thousands(n int64) string {
 }
 
 // health is what the table exporter is told of the logs, by who wrote them.
-type health [3]sums
+type health [formats]sums
 
 type sums struct {
 	lines, bytes, records, flows, bad uint64
@@ -173,7 +184,7 @@ func (c *sums) saw(t time.Time) {
 // after the fact nobody knows when they arrived: their time is that of the
 // traffic. Those that are followed have that of the clock.
 func (h *health) report(s *Source) {
-	for f := zeekLog; f <= eveLog; f++ {
+	for f := zeekLog; f < formats; f++ {
 		c := &h[f]
 		if c.lines == 0 {
 			continue
