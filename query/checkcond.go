@@ -99,9 +99,13 @@ func (c *checker) either(t term, at Span, all bool, make func(Expr) Pred) Pred {
 	f.sided = true
 	var list []Pred
 	for _, side := range sides {
+		before := len(c.diags)
 		p := make(c.field(&fieldTerm{Span: f.Span, name: side}))
-		if p == nil {
-			break // what is wrong with one side is with the other
+		if p == nil { // what is wrong with one side is with the other
+			for i := before; i < len(c.diags); i++ {
+				c.diags[i].Message = strings.Replace(c.diags[i].Message, "'"+side+"'", "'"+f.name+"'", 1)
+			}
+			break
 		}
 		list = append(list, p)
 	}

@@ -86,6 +86,49 @@
 // take the first rows of the order there is, else of row order: of records
 // that is by ts first. An answer without order may come in any.
 //
+// # Records of other times
+//
+// new(k, …, span) is true of a row whose values of the fields k no record of
+// the table has had together in the span, 30 days if not given, that ends where
+// the window begins; known is its opposite. Here missing is a value, equal to
+// itself; a list stands for each of its elements, and is known if one is.
+// first_seen(k, …) is the ts of the first of all records that have the values.
+// prevalence(f) is the number of local hosts (by src.ip) that have used the
+// value in the 30 days that end with the window; 0 for missing.
+//
+// usual(x), after a stats, is the 95th percentile of the aggregate x of the
+// same groups in the windows of equal length before this one: up to 30 of them
+// and 30 days, but not beyond the table's first record. All stages before the
+// stats count there too. A group that a window lacks is 0 in it. With fewer
+// than 7 windows usual is missing.
+//
+// "then (q) within d by k" gives each row the first row of q with the same
+// values of k (missing equal to missing), at its ts or up to d later: gap is
+// the time between, and its columns follow as then.NAME. Of several at one
+// time it is the first in row order. Rows without one go. A record that q
+// also finds is followed by itself.
+//
+// The answer notes where history is shorter than what is looked back at.
+//
+// # Named lists
+//
+// "in @list:NAME" looks in a list of the [Ask], "in @NAME" too; "in @intel" in
+// all indicators, "in @intel:SOURCE" in those of one source, "in @sensors:T"
+// among the sensors that have records of table T in the window. A list holds
+// addresses, networks, text and numbers: of these, those count that can be a
+// value of the field. An address or network counts for text that spells an
+// address. Entries count up to the end of the window asked for: one that
+// expires before it does not. "lookup @NAME on f" adds the columns list, the
+// name, and listed, whether f is in it.
+//
+// # Names of other tools
+//
+// Fields and stages may be called as other tools do, and are written in the
+// language when they are printed. Zeek's orig_bytes and resp_bytes count
+// payload, which is data.up and data.down here; they stand for bytes.up and
+// bytes.down all the same, because most exports of flows do not tell payload,
+// and a question must not be false of all their records without a word.
+//
 // # Windows
 //
 // A query is asked of the records whose ts lies in a window, its begin

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/weir-nta/weir"
@@ -19,8 +21,19 @@ func (c *checker) odd(p Pred, n cond) {
 func (c *checker) oddSides(n cond, or bool) {
 	switch n := n.(type) {
 	case *boolCond:
+		seen := map[string]bool{}
 		for _, x := range n.list {
 			c.oddSides(x, n.or)
+			text := condText(x, 0)
+			if seen[text] {
+				c.warn(x.At(), "", "'%s' stands here twice", shortened(text))
+			}
+			seen[text] = true
+		}
+	case *inCond:
+		f, ok := n.xs[0].(*fieldTerm)
+		if or && n.not && ok && len(n.xs) == 1 && c.scope.sides(f.name) != nil {
+			c.warn(n.Span, "not ("+f.name+" in (a, b) or ...)", "'%s not in' means neither side; joined by 'or' it is true of nearly everything", f.name)
 		}
 	case *notCond:
 		c.oddSides(n.x, or)
@@ -48,6 +61,8 @@ func (c *checker) oddPred(p Pred) {
 		c.oddPred(p.X)
 	case *Compare:
 		c.oddCompare(p)
+	case *In:
+		c.oddIn(p)
 	case *Between:
 		lo, ok1 := number(p.Lo)
 		hi, ok2 := number(p.Hi)
@@ -88,6 +103,22 @@ func (c *checker) oddCompare(p *Compare) {
 	}
 }
 
+// oddIn warns of values of a set that the field cannot be.
+func (c *checker) oddIn(p *In) {
+	if p.Sub != nil || p.List != "" || c.scope.stats {
+		return
+	}
+	col := column(p.Xs[0])
+	if col == nil || !strings.HasSuffix(col.Of.Name, ".port") {
+		return
+	}
+	for _, v := range p.Values {
+		if n, ok := v.(int64); ok && (n < 0 || n > 65535) {
+			c.warn(p.Span, "", "no port is %d", n)
+		}
+	}
+}
+
 // oddRange warns if the comparison with n is settled by the bound: 0 is a
 // lower one, others are upper ones.
 func (c *checker) oddRange(p *Compare, n, bound float64, why string) {
@@ -116,7 +147,28 @@ func (c *checker) neverOrAlways(p *Compare, always bool, why string) {
 
 // contradiction warns of two equations of one field, and of bounds that leave nothing.
 func (c *checker) contradiction(p *And) {
+	c.hasAndMissing(p.List, c.never)
 	equal := map[int]any{}
+	for _, x := range p.List { // the first equation of each field
+		if cmp, ok := x.(*Compare); ok && cmp.Op == EQ {
+			if col, lit := column(cmp.X), literalOf(cmp.Y); col != nil && lit != nil && !col.Of.List && equal[col.Index] == nil {
+				equal[col.Index] = lit.Value
+			}
+		}
+	}
+	for _, x := range p.List {
+		if in, ok := x.(*In); ok && in.Sub == nil && in.List == "" && in.Prefixes == nil {
+			col := column(in.Xs[0])
+			if col == nil || equal[col.Index] == nil {
+				continue
+			}
+			value := equal[col.Index]
+			if !slices.ContainsFunc(in.Values, func(v any) bool { return v == value || reflect.TypeOf(v) != reflect.TypeOf(value) }) {
+				c.never(in.Span, "'"+col.Of.Name+"' has one value, and it is not in the set")
+			}
+		}
+	}
+	clear(equal)
 	type bound struct {
 		n      float64
 		strict bool
@@ -160,8 +212,30 @@ func (c *checker) contradiction(p *And) {
 	}
 }
 
+// hasAndMissing tells of terms that say that a field is there and that it is not.
+func (c *checker) hasAndMissing(list []Pred, tell func(Span, string)) {
+	has, missing := map[int]bool{}, map[int]bool{}
+	for _, x := range list {
+		into := has
+		if n, ok := x.(*Not); ok {
+			x, into = n.X, missing
+		}
+		h, ok := x.(*Has)
+		if !ok {
+			continue
+		}
+		if col := column(h.X); col != nil {
+			into[col.Index] = true
+			if has[col.Index] && missing[col.Index] {
+				tell(h.Span, "'"+col.Of.Name+"' is there or it is not")
+			}
+		}
+	}
+}
+
 // tautology warns of "a != 1 or a != 2".
 func (c *checker) tautology(p *Or) {
+	c.hasAndMissing(p.List, c.always)
 	unequal := map[int]any{}
 	for _, x := range p.List {
 		cmp, ok := x.(*Compare)

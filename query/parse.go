@@ -409,7 +409,8 @@ func isPredicate(name string) bool {
 	return slices.Contains([]string{"new", "known", "local", "private", "intel"}, name)
 }
 
-// primitive reads the words of tcpdump and nfdump: src ip A, dst port N, net N, proto tcp.
+// primitive reads the words of tcpdump and nfdump: src ip A, dst port N, src
+// port > N, net N, proto tcp.
 func (p *parser) primitive() cond {
 	begin, t := p.i, p.peek(0)
 	if t.kind != tName {
@@ -424,6 +425,12 @@ func (p *parser) primitive() cond {
 	case ahead == 0 && t.isWord("proto") && value.kind == tName && !keywords[strings.ToLower(value.text)]:
 		p.i += 2
 		return &compareCond{p.since(begin), EQ, &fieldTerm{Span: t.Span, name: "proto"}, &wordTerm{value.Span, value.text}}
+	case ahead == 1 && (what.kind == tIP || what.kind == tCIDR): // src 10.0.0.1
+		p.i += 2
+		return &compareCond{p.since(begin), EQ, &fieldTerm{Span: t.Span, name: side + "ip"}, literal(what)}
+	case ahead == 1 && what.isWord("port") && value.isOp("=", "==", "!=", "<", "<=", ">", ">=") && p.peek(ahead+2).kind == tNumber: // src port > 1024
+		p.i += ahead + 3
+		return &compareCond{p.since(begin), compareOps[value.text], &fieldTerm{Span: Span{t.Pos, what.Pos + what.Len - t.Pos}, name: side + "port"}, literal(p.tokens[p.i-1])}
 	case what.isWord("ip", "host", "net", "port") && (value.kind == tIP || value.kind == tCIDR || value.kind == tNumber):
 		name := side + "ip"
 		if what.isWord("port") {
