@@ -17,4 +17,5 @@
 // them (zrecords.go, docs/fields.md) is generated:
 //
 //go:generate go run ./tools/genrecords
+//go:generate go run ./tools/genmatrix
 package weir

@@ -147,5 +147,12 @@ func (d *Detector) Judge(s *SourceKind) (blind bool, lost []string) {
 		}
 		lost = append(lost, n.Without)
 	}
+	for c := ActiveTimeout; c <= Skewed; c++ {
+		if v, ok := s.Befall[c]; ok {
+			if cost := d.Costs(c, v); cost != "" {
+				lost = append(lost, "as a rule "+cost)
+			}
+		}
+	}
 	return false, lost
 }

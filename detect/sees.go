@@ -13,7 +13,10 @@ type SourceKind struct {
 	// Sees are, by table, the fields that it fills at its best, where the
 	// traffic has what they tell of; "tls.*" is all of a group.
 	Sees map[string][]string
-	Note string // what is to be known of it
+	// Befall are conditions that its records are never without, with a value
+	// that is usual.
+	Befall map[Condition]float64
+	Note   string // what is to be known of it
 }
 
 var (
@@ -45,7 +48,7 @@ var SourceKinds = []SourceKind{
 		Sees: map[string][]string{"conn": templated}},
 	{Name: "IPFIX with names", Kinds: nil, Note: "of exporters that look into packets (nProbe, NBAR, YAF, firewalls): what they are told to export",
 		Sees: map[string][]string{"conn": slices.Concat(templated, named, []string{"src.host", "dst.host"}), "dns": dnsFields}},
-	{Name: "sFlow", Kinds: []string{"sflow5"}, Note: "sampled headers: handshakes and DNS of the sampled packets alone",
+	{Name: "sFlow", Kinds: []string{"sflow5"}, Befall: map[Condition]float64{Sampled: 100}, Note: "sampled headers: handshakes and DNS of the sampled packets alone",
 		Sees: map[string][]string{"conn": slices.Concat(templated, named), "dns": dnsFields}},
 	{Name: "nfcapd", Kinds: []string{"nfcapd"}, Note: "as the exporters behind it, without names",
 		Sees: map[string][]string{"conn": templated}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 
 func newDetectors(s streams) *cobra.Command {
 	var f formatFlags
+	var matrix bool
 	cmd := &cobra.Command{
 		Use:   "detectors [NAME]",
 		Short: "List the detectors, or explain one",
@@ -21,6 +23,9 @@ func newDetectors(s streams) *cobra.Command {
 			return detectorNames(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if matrix {
+				return writeMatrix(s, &f, args)
+			}
 			if len(args) == 0 {
 				return writeRows(s, &f, detectorColumns, detectorRows())
 			}
@@ -34,7 +39,36 @@ func newDetectors(s streams) *cobra.Command {
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&matrix, "matrix", false, "say what each detector sees in each kind of source")
 	return cmd
+}
+
+// writeMatrix writes which detector sees what in which source; of one detector
+// with what is lost.
+func writeMatrix(s streams, f *formatFlags, args []string) error {
+	var rows []query.Row
+	if len(args) == 0 {
+		columns := []query.Column{{Name: "detector"}}
+		for _, k := range detect.SourceKinds {
+			columns = append(columns, query.Column{Name: k.Name})
+		}
+		for _, cells := range detect.Matrix(parts.Detectors) {
+			row := query.Row{cells[0].Detector.Name}
+			for i := range cells {
+				row = append(row, cells[i].String())
+			}
+			rows = append(rows, row)
+		}
+		return writeRows(s, f, columns, rows)
+	}
+	i := slices.Index(detectorNames(), args[0])
+	if i < 0 {
+		return exitWith(exitNotFound, "no detector %q\n  hint: there are %s", args[0], strings.Join(detectorNames(), ", "))
+	}
+	for _, c := range detect.Matrix(parts.Detectors)[i] {
+		rows = append(rows, query.Row{c.Source.Name, c.String(), strings.Join(c.Lost, "; ")})
+	}
+	return writeRows(s, f, []query.Column{{Name: "source"}, {Name: "sees"}, {Name: "lost"}}, rows)
 }
 
 func detectorNames() []string {
