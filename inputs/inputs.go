@@ -19,9 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/weir-nta/weir"
-	"github.com/weir-nta/weir/decode/eve"
 	decodenfcapd "github.com/weir-nta/weir/decode/nfcapd"
-	"github.com/weir-nta/weir/decode/zeek"
 	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/source/capture"
 	"github.com/weir-nta/weir/source/logs"
@@ -301,7 +299,7 @@ func kindOf(head []byte) Kind {
 		return Capture
 	case decodenfcapd.IsNfcapd(head):
 		return Nfcapd
-	case zeek.IsLog(head), eve.IsLog(head):
+	case logs.IsLog(head):
 		return Log
 	}
 	return Unknown
