@@ -145,7 +145,7 @@ func TestZeekRoundTrip(t *testing.T) {
 // TestZeekText checks header and values of the tab-separated form to the letter.
 func TestZeekText(t *testing.T) {
 	b := batch()
-	b.HTTP[0].UserAgent = "M\tozilla, \\x"
+	b.HTTP[0].UserAgent = "M\toz\u202eilla, \\x"
 	logs := zeekLogs(t, b, false)
 	want := "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tntlm\n#open\t2026-11-21-09-14-01\n" +
 		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tusername\thostname\tdomainname\tserver_nb_computer_name\tserver_dns_computer_name\tserver_tree_name\tsuccess\n" +
@@ -156,7 +156,7 @@ func TestZeekText(t *testing.T) {
 	}
 	for log, part := range map[string]string{
 		"dns":       "\t198.51.100.9,TXT 9 some text TXT 5 a\\x2cb\"c\t300.000000,60.000000\t",
-		"http":      "\tM\\x09ozilla, \\\\x\t",
+		"http":      "\tM\\x09oz\\xe2\\x80\\xaeilla, \\\\x\t",
 		"notice":    "\tWeir::beacon\t10.10.1.23 calls every 60 s\t10.10.1.23 cdn.example\t10.10.1.23\t203.0.113.77\t443\t2\t",
 		"smb_files": "\tSMB::FILE_RENAME\t\\\\\\\\10.20.0.15\\\\ADMIN$\tsystem32\\\\a.exe\t383872\t\\x2d\t",
 		"conn":      "\ttcp\tssl\t1.500000\t1180\t39120\tSF\tT\tF\t-\tShADadFf\t12\t1820\t34\t40960\t-\t6\t12\t02:00:5e:10:00:01\t",
@@ -217,6 +217,33 @@ func TestZeekSlices(t *testing.T) {
 	}
 	if len(uids) != 1 {
 		t.Errorf("identifiers %v, want one in all lines", uids)
+	}
+}
+
+// TestZeekOneWriter checks that lines of several logs stay whole in one stream.
+func TestZeekOneWriter(t *testing.T) {
+	var out bytes.Buffer
+	z := NewZeek(true, at, func(string) (io.Writer, error) { return &out, nil })
+	b := batch()
+	const times = 2000 // more than what is buffered
+	for range times {
+		for r := range b.Records {
+			if err := z.Write(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range bytes.Lines(out.Bytes()) {
+		if n++; !json.Valid(line) {
+			t.Fatalf("line %d is no JSON: %s", n, line)
+		}
+	}
+	if want := times * (b.Len() + 1); n != want { // one handshake
+		t.Errorf("%d lines, want %d", n, want)
 	}
 }
 

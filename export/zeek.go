@@ -81,6 +81,7 @@ type Zeek struct {
 	now    time.Time
 	open   func(log string) (io.Writer, error)
 	logs   map[string]*openLog
+	to     map[io.Writer]*bufio.Writer // lines of several logs may go to one
 	line   []byte
 	counts map[string]int
 	// FirstRequests says that the first requests that flows tell of are written
@@ -91,10 +92,11 @@ type Zeek struct {
 // NewZeek returns a writer of Zeek's logs, each opened by its name, such as
 // "conn", when the first line of it is to be written: as tab-separated values
 // with Zeek's headers, which say that they were begun at the given time, or as
-// JSON with the name of the log in each line. If open returns no writer, lines
+// JSON with the name of the log in each line, for which several logs may have
+// one writer. If open returns no writer, lines
 // of that log are counted and left out.
 func NewZeek(json bool, now time.Time, open func(log string) (io.Writer, error)) *Zeek {
-	return &Zeek{json: json, now: now, open: open, logs: map[string]*openLog{}, counts: map[string]int{}}
+	return &Zeek{json: json, now: now, open: open, logs: map[string]*openLog{}, to: map[io.Writer]*bufio.Writer{}, counts: map[string]int{}}
 }
 
 // ErrNoLog says that Zeek has no log for a kind of record.
@@ -186,7 +188,10 @@ func (z *Zeek) log(name string, t *weir.Table) (*openLog, error) {
 	if err != nil || w == nil {
 		return l, err
 	}
-	l.w = bufio.NewWriterSize(w, 64<<10)
+	if l.w = z.to[w]; l.w == nil {
+		l.w = bufio.NewWriterSize(w, 64<<10)
+		z.to[w] = l.w
+	}
 	if z.json {
 		return l, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/weir-nta/weir"
@@ -102,20 +103,29 @@ func appendText(dst []byte, s string, listed bool) []byte {
 	case "(empty)":
 		return append(dst, `\x28empty)`...)
 	}
-	for i := range len(s) {
-		c := s[i]
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case c < ' ' || c == 0x7f || listed && c == ',':
-			dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
-		case c == '\\':
-			dst = append(dst, '\\', '\\')
-		case c == '#' && i == 0 && len(dst) == 0: // a line that begins with it is a comment
-			dst = append(dst, `\x23`...)
+		case r == '\\':
+			dst = append(dst, `\\`...)
+		case r == ',' && listed, r == '#' && i == 0 && len(dst) == 0, !shown(r, n):
+			// A line that begins with # is a comment.
+			for _, c := range []byte(s[i : i+n]) {
+				dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			}
 		default:
-			dst = append(dst, c)
+			dst = append(dst, s[i:i+n]...)
 		}
+		i += n
 	}
 	return dst
+}
+
+// shown says whether a reader of text sees the n octets of a rune and nothing
+// more: they do not move the cursor, turn the direction of writing or end the
+// line, and they are UTF-8.
+func shown(r rune, n int) bool {
+	return !(r == utf8.RuneError && n == 1) && !unicode.Is(unicode.Cc, r) && !unicode.Is(unicode.Cf, r) && r != 0x2028 && r != 0x2029
 }
 
 // appendJSON appends a line as Zeek's JSON writer does, with _path before it as
