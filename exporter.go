@@ -21,7 +21,7 @@ type Exporter struct {
 	// Input is the file, interface or address listened on.
 	Input string `weir:"input,omitzero" example:"udp [::]:2055"`
 	// Kind is what it speaks: netflow1, netflow5, netflow7, netflow9, ipfix,
-	// sflow5, nfcapd, pcap, zeek or eve; store for the store itself, whose rows
+	// sflow5, nfcapd, pcap, zeek, eve or argus. store for the store itself, whose rows
 	// tell of what it lost.
 	Kind string `weir:"kind" example:"netflow9"`
 	// Domain is the observation domain, source, engine or sub-agent.
