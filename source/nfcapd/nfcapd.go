@@ -238,7 +238,7 @@ func (s *Source) records(ctx context.Context, r *nfcapd.Reader, in input) error 
 			if err := s.add(&rec, r.Exporter(), in.path); err != nil {
 				return err
 			}
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case ctx.Err() != nil: // it was the reading that was stopped
 			return ctx.Err()
