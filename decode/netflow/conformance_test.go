@@ -873,3 +873,70 @@ func TestIpfixcol(t *testing.T) {
 		}
 	}
 }
+
+// TestTruth compares the totals of live exporters with the traffic that they
+// were shown.
+func TestTruth(t *testing.T) {
+	// IP octets of the traffic. softflowd also counts the padding of Ethernet.
+	const v4, mix, v4Padded, mixPadded = 655_687, 1_342_495, 656_023, 1_342_831
+	for _, c := range []struct {
+		name         string
+		records      int
+		packets, sum uint64
+	}{
+		{"fp1", 157, 1498, v4}, {"fp5", 158, 1498, v4}, {"fp7", 159, 1498, v4}, {"nr5", 161, 1498, v4}, {"pm5", 160, 1498, v4}, {"pm9", 288, 3440, mix},
+		{"sf5", 157, 1498, v4Padded}, {"sf9", 277, 3440, mixPadded}, {"sf10", 277, 3440, mixPadded}, {"sf10b", 143, 3440, mixPadded}, {"sftcp", 143, 3440, mixPadded},
+		{"ovsnf5", 200, 200, 0},
+	} {
+		var packets, octets uint64
+		records := exported(t, c.name)
+		for _, r := range records {
+			packets += r.Packets + r.RevPackets
+			octets += r.Bytes + r.RevBytes
+		}
+		if len(records) != c.records || packets != c.packets || octets != c.sum && c.sum != 0 {
+			t.Errorf("%s: %d records, %d packets, %d octets; want %d, %d, %d", c.name, len(records), packets, octets, c.records, c.packets, c.sum)
+		}
+	}
+}
+
+// TestFieldmap checks names and types against the shared map of elements.
+func TestFieldmap(t *testing.T) {
+	b, err := os.ReadFile(sharedtest.Path(t, "conformance/fieldmap.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := NewDecoder(DefaultConfig)
+	types := map[string]kind{
+		"octetArray": octets, "float64": float, "float32": float, "boolean": boolean, "macAddress": mac, "string": text, "ipv4Address": ipv4, "ipv6Address": ipv6,
+		"dateTimeSeconds": seconds, "dateTimeMilliseconds": milliseconds, "dateTimeMicroseconds": microseconds, "dateTimeNanoseconds": nanoseconds,
+		"basicList": list, "subTemplateList": list, "subTemplateMultiList": list,
+	}
+	checked := 0
+	for line := range strings.Lines(string(b)) {
+		f := strings.Split(line, "\t")
+		pen, _ := strconv.ParseUint(f[0], 10, 32)
+		id, err := strconv.ParseUint(f[1], 10, 16)
+		if err != nil || pen != ianaPEN && pen != reversePEN {
+			continue // vendors' names differ from collector to collector
+		}
+		got, ok := d.lookup(elementID{uint32(pen), uint16(id)})
+		want, known := types[f[3]]
+		switch {
+		case strings.HasPrefix(f[3], "unsigned"):
+			want, known = unsigned, true
+		case strings.HasPrefix(f[3], "signed"):
+			want, known = signed, true
+		}
+		if pen == reversePEN {
+			want = got.kind // the map has no type of its own for most of these
+		}
+		if !ok || !known || got.name != f[2] || got.kind != want {
+			t.Errorf("%d.%d: %q of kind %d, want %q %s", pen, id, got.name, got.kind, f[2], f[3])
+		}
+		checked++
+	}
+	if checked < 800 {
+		t.Errorf("%d elements checked, want 800 or more", checked)
+	}
+}

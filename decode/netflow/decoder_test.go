@@ -399,7 +399,7 @@ func TestProbe(t *testing.T) {
 			TLS:  &weir.TLS{SNI: "www.example.com", Cipher: "TLS_AES_128_GCM_SHA256", Version: "1.3", JA3: values[4].value, JA4: values[5].value},
 			HTTP: &weir.HTTP{Host: "portal.example.com", URI: "/login?user=*", Method: "GET", Status: 200, UserAgent: "curl/8"},
 			DNS: &weir.DNSTransaction{
-				Src: r.Src, Dst: r.Dst, SrcPort: 1000, DstPort: 443, Proto: weir.TCP, App: "dns",
+				Time: time.UnixMicro(r.Start).UTC(), Src: r.Src, Dst: r.Dst, SrcPort: 1000, DstPort: 443, Proto: weir.TCP, App: "dns",
 				Query: "www.example.com", ID: 0x1234, Type: "AAAA", Code: "NXDOMAIN", Answers: []string{"192.0.2.7"},
 			},
 		}
@@ -431,6 +431,20 @@ func TestVendors(t *testing.T) {
 			func(r *flowrec.Record) (any, any) { return r.More.Tunnel, "vxlan" }},
 		{"Citrix", []field{{elementID{citrixPEN, 142}, variable}, {elementID{citrixPEN, 144}, 2}}, [][]byte{[]byte("App.example"), u16(nil, 404)},
 			func(r *flowrec.Record) (any, any) { return *r.More.HTTP, weir.HTTP{Host: "app.example", Status: 404} }},
+		{"Barracuda", []field{{elementID{barracudaPEN, 4}, variable}}, [][]byte{[]byte("LAN-2-INTERNET")},
+			func(r *flowrec.Record) (any, any) { return r.More.ACL, "LAN-2-INTERNET" }},
+		{"nProbe's flags", []field{{elementID{ntopPEN, 78}, 1}, {elementID{ntopPEN, 79}, 1}, {elementID{ntopPEN, 118}, 2}}, [][]byte{{2}, {0x12}, {0, 82}},
+			func(r *flowrec.Record) (any, any) {
+				return []any{r.Flags, r.RevFlags, r.More.Extra[0]}, []any{weir.SYN, weir.SYN | weir.ACK, "l7Proto=82"}
+			}},
+		{"nProbe's other direction", []field{iana(23, 4), iana(24, 4), {elementID{ntopPEN, 118}, 2}}, [][]byte{u32(nil, 70), u32(nil, 1), {0, 82}},
+			func(r *flowrec.Record) (any, any) {
+				return []any{r.Biflow, r.RevBytes, r.RevPackets}, []any{true, uint64(70), uint64(1)}
+			}},
+		{"after a middlebox", []field{iana(23, 4)}, [][]byte{u32(nil, 70)},
+			func(r *flowrec.Record) (any, any) {
+				return []any{r.Biflow, r.RevBytes, r.More.Extra[0]}, []any{false, uint64(0), "postOctetDeltaCount=70"}
+			}},
 		{"YAF", []field{{elementID{certPEN, 33}, 2}}, [][]byte{u16(nil, 22)},
 			func(r *flowrec.Record) (any, any) { return r.More.App, "ssh" }},
 		{"a basicList", []field{iana(460, variable)}, [][]byte{list},
@@ -556,6 +570,38 @@ func TestDamaged(t *testing.T) {
 		if err := NewDecoder(DefaultConfig).Decode(&m, c.b, 1, epoch); !errors.Is(err, c.err) || len(m.Records) != c.records {
 			t.Errorf("%s: %d records, error %v; want %d, %v", c.name, len(m.Records), err, c.records, c.err)
 		}
+	}
+}
+
+// TestCounters checks that what is not kept is counted.
+func TestCounters(t *testing.T) {
+	fields := [][]byte{spec(8, 4)}
+	record := []byte{10, 0, 0, 1}
+	for i := range 100 {
+		fields, record = append(fields, spec(uint16(60_000+i), 1)), append(record, 1)
+	}
+	m := feed(t, NewDecoder(DefaultConfig), v9Message(1, 0, dataSet(0, templateRecord(256, fields...)), dataSet(256, record)))
+	if got := len(m.Records[0].More.Extra); got != maxExtra || m.CutExtra != 100-maxExtra {
+		t.Errorf("%d elements extra, %d cut; want %d of 100", got, m.CutExtra, maxExtra)
+	}
+	m = feed(t, NewDecoder(DefaultConfig), v9Message(1, 0, dataSet(0, templateRecord(256, spec(1, 4))), dataSet(256, u32(u32(nil, 1), 2))))
+	if m.Data != 2 || m.NoFlow != 2 || len(m.Records) != 0 {
+		t.Errorf("without addresses: %d data, %d no flow, %d records; want 2, 2, 0", m.Data, m.NoFlow, len(m.Records))
+	}
+	d := NewDecoder(DefaultConfig)
+	ignored := 0
+	for i := range 10 {
+		var rates [][]byte
+		for n := range 1000 {
+			rates = append(rates, u32(u32(nil, uint32(i*1000+n+1)), 5))
+		}
+		ignored += feed(t, d, v9Message(1, 0, dataSet(1, v9OptionsRecord(300, 1, spec(2, 4), spec(34, 4))), dataSet(300, rates...))).IgnoredOptions
+	}
+	if want := 10_000 - maxRules; ignored != want {
+		t.Errorf("%d facts ignored, want %d", ignored, want)
+	}
+	if m = feed(t, d, v9Message(1, 0, dataSet(9, []byte{1, 2, 3, 4}))); m.ReservedSets != 1 {
+		t.Errorf("%d reserved sets, want 1", m.ReservedSets)
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	citrixPEN    = 5951
 	certPEN      = 6871 // YAF
 	vmwarePEN    = 6876
+	barracudaPEN = 10704
 	reversePEN   = 29305 // RFC 5103, 6.1
 	ntopPEN      = 35632
 	v9ScopePEN   = math.MaxUint32 // no enterprise: the scopes of v9, RFC 3954, 6.1

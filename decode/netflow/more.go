@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/app"
@@ -196,6 +197,7 @@ func (b *builder) finishApp() {
 func (b *builder) finishDNS() {
 	r := b.r
 	q := b.dnsQuery
+	q.Time = time.UnixMicro(r.Start).UTC()
 	q.Src, q.Dst, q.SrcPort, q.DstPort, q.Proto = r.Src, r.Dst, r.SrcPort, r.DstPort, r.Proto
 	if q.App = dns.Dialect(r.SrcPort, r.DstPort); q.App == "" {
 		q.App = "dns"
@@ -291,7 +293,7 @@ func init() {
 		ntop(491):        useHost(func(b *builder) *string { return &b.more.SrcHost }), ntop(492): useHost(func(b *builder) *string { return &b.more.DstHost }),
 
 		{0, 233}: useAction, {0, 40005}: useAction,
-		{0, 33000}: useACL, {0, 33001}: useACL,
+		{0, 33000}: useACL, {0, 33001}: useACL, {barracudaPEN, 4}: useText(func(b *builder) *string { return &b.more.ACL }),
 		{vmwarePEN, 950}: func(b *builder, v []byte) bool { return set(&b.more.ACL, string(unsigned.appendValue(nil, v))) },
 		{0, 234}:         useVRF, {0, 236}: useText(func(b *builder) *string { return &b.more.VRF }),
 		{0, 351}: useSegment, {0, 296}: useGRE, {vmwarePEN, 891}: useTunnelType,

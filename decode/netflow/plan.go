@@ -79,7 +79,8 @@ type home struct {
 
 // homes are the elements that fields of flowrec.Record are for. Deltas go
 // before totals: where an exporter sends both, the totals are of all records
-// of the flow so far, and adding them up would count packets twice.
+// of the flow so far, and adding them up would count packets twice. nProbe's
+// flags of one side go before its flags of both.
 var homes = map[elementID][]home{
 	{0, 1}: {{toBytes, 0, false}}, {0, 85}: {{toBytes, 1, true}},
 	{0, 231}: {{toBytes, 2, false}, {toDataUp, 1, false}}, {0, 23}: {{toBytes, 3, false}},
@@ -99,8 +100,8 @@ var homes = map[elementID][]home{
 	{0, 7}: {{toSrcPort, 0, false}}, {0, 182}: {{toSrcPort, 1, true}}, {0, 180}: {{toSrcPort, 2, true}},
 	{0, 11}: {{toDstPort, 0, false}}, {0, 183}: {{toDstPort, 1, true}}, {0, 181}: {{toDstPort, 2, true}},
 	{0, 4}: {{toProto, 0, false}}, {0, 193}: {{toProto, 1, true}},
-	{0, 6}: {{toFlags, 0, false}}, {certPEN, 14}: {{toFlags, 1, false}}, {certPEN, 15}: {{toMoreFlags, 0, false}},
-	{reversePEN, 6}: {{toRevFlags, 0, false}}, {certPEN, 14 | certReverse}: {{toRevFlags, 1, false}},
+	{ntopPEN, 78}: {{toFlags, 0, false}}, {0, 6}: {{toFlags, 1, true}}, {certPEN, 14}: {{toFlags, 2, false}}, {certPEN, 15}: {{toMoreFlags, 0, false}},
+	{ntopPEN, 79}: {{toRevFlags, 0, false}}, {reversePEN, 6}: {{toRevFlags, 1, true}}, {certPEN, 14 | certReverse}: {{toRevFlags, 2, false}},
 	{certPEN, 15 | certReverse}: {{toMoreRevFlags, 0, false}},
 	{0, 5}:                      {{toTOS, 0, false}}, {0, 195}: {{toDSCP, 0, true}},
 	{0, 58}: {{toVLAN, 0, false}}, {0, 243}: {{toVLAN, 1, false}},
@@ -165,6 +166,8 @@ const (
 	readSrcAS4
 	readDstAS2
 	readDstAS4
+	readObserved1
+	readSampler1
 	readFirst4 // milliseconds of up time
 	readLast4
 	readStartMilli8
@@ -402,6 +405,10 @@ func shapeOf(o *op) code {
 		return readDstAS2
 	case shape{toDstAS, 4}:
 		return readDstAS4
+	case shape{toObserved, 1}:
+		return readObserved1
+	case shape{toSampler, 1}:
+		return readSampler1
 	case shape{toStart, 4}:
 		if o.id.id == 22 {
 			return readFirst4
@@ -519,6 +526,10 @@ func (d *Decoder) read(r *flowrec.Record, ops []op, b []byte, c *clock) {
 			r.DstAS = uint32(binary.BigEndian.Uint16(v))
 		case readDstAS4:
 			r.DstAS = binary.BigEndian.Uint32(v)
+		case readObserved1:
+			r.Observed = observed(uint64(v[0]))
+		case readSampler1:
+			d.notes.sampler = samplerID{bySampler, uint64(v[0])}
 		case readFirst4:
 			d.notes.first, d.notes.hasFirst = binary.BigEndian.Uint32(v), true
 			r.Start = c.at(d.notes.first)
@@ -622,12 +633,7 @@ func (d *Decoder) readNumber(r *flowrec.Record, o *op, n uint64) {
 	case toReason:
 		r.Reason = flowrec.EndReason(n)
 	case toObserved:
-		switch n {
-		case 0:
-			r.Observed = flowrec.Ingress
-		case 1:
-			r.Observed = flowrec.Egress
-		}
+		r.Observed = observed(n)
 	case toInitiator:
 		if n <= 3 { // RFC 5103, 6.2: arbitrary, initiator, reverseInitiator, perimeter
 			r.Initiator = flowrec.Initiator(n)
@@ -647,6 +653,14 @@ func (d *Decoder) readNumber(r *flowrec.Record, o *op, n uint64) {
 	default:
 		d.notes.take(o, n)
 	}
+}
+
+// observed reads flowDirection: 0 is ingress, 1 egress.
+func observed(n uint64) flowrec.Observed {
+	if n > 1 {
+		return flowrec.Anywhere
+	}
+	return flowrec.Ingress + flowrec.Observed(n)
 }
 
 // take keeps what is needed to finish the record.
