@@ -232,14 +232,20 @@ func (s *Stitcher) add(c *conversation, end uint8, t *tally, r *flowrec.Record, 
 	d.bytes = sum(d.bytes, times(t.bytes, n))
 	d.packets = sum(d.packets, times(t.packets, n))
 	d.data = sum(d.data, times(data, n))
-	d.sent = d.sent || t.packets > 0 || t.bytes > 0
+	place := c.index(x)
+	if !d.sent && (t.packets > 0 || t.bytes > 0) {
+		d.sent = true
+		if c.sides[end^1].sent {
+			c.paired()
+		}
+	}
 	if !d.told() {
 		d.first, d.last = sp.start, sp.end
 	} else {
 		d.first, d.last = min(d.first, sp.start), max(d.last, sp.end)
 	}
 	d.from = sp.start
-	d.owner, d.observed, d.heard = c.index(x)+1, sp.observed, s.clock
+	d.owner, d.observed, d.heard = place+1, sp.observed, s.clock
 }
 
 // payload returns a lower bound of the octets of payload in what was counted,
@@ -318,6 +324,15 @@ func (d *side) learnFlags(flags weir.TCPFlags, sp *span) {
 	d.flags |= flags
 	if flags&weir.SYN != 0 && (d.syn == 0 || sp.start < d.syn) {
 		d.syn = sp.start
+	}
+}
+
+// paired tells the exporters of c that both directions of it were told.
+func (c *conversation) paired() {
+	for _, x := range c.exporters {
+		if x != nil {
+			x.learnPair()
+		}
 	}
 }
 

@@ -80,14 +80,14 @@ func (s *Stitcher) learnVantage(c *conversation) {
 	default:
 		s.count.Unanswered++
 	}
-	if c.key.OneWay || nobody(c.key.A) || nobody(c.key.B) || c.attempt() {
+	if paired || c.key.OneWay || nobody(c.key.A) || nobody(c.key.B) || c.attempt() {
 		return // nothing was to be heard
 	}
 	flags := c.sides[0].flags | c.sides[1].flags
 	mute := c.key.Proto == weir.TCP && flags&weir.ACK != 0 && c.sides[0].packets+c.sides[1].packets >= 3
 	for _, x := range c.exporters {
 		if x != nil {
-			x.learn(paired, mute)
+			x.learnOneWay(mute)
 		}
 	}
 }
@@ -174,22 +174,20 @@ func tcpState(up, down *side, half bool) weir.State {
 		switch {
 		case !has(d, weir.SYN):
 			return weir.StateOTH
-		case has(d, weir.RST):
-			return weir.StateRSTRH
-		case has(d, weir.FIN):
+		case has(d, weir.FIN) && !has(d, weir.RST):
 			return weir.StateSHR
 		}
 		return weir.StateOTH
-	case half: // who acknowledges has been answered
+	case half:
 		switch {
-		case !has(u, weir.SYN):
-			return weir.StateOTH
-		case has(u, weir.RST):
-			return weir.StateRSTO
+		case !has(u, weir.SYN) || has(u, weir.RST):
+			return weir.StateOTH // a RST shows neither that there was an answer nor that there was none
 		case has(u, weir.FIN):
 			return weir.StateS2
+		case has(u, weir.ACK): // who acknowledges has been answered
+			return weir.StateS1
 		}
-		return weir.StateS1
+		return weir.NoState // a sampled SYN
 	case !down.sent:
 		return attemptState(u)
 	case has(d, weir.RST) && !has(d, weir.SYN) && has(u, weir.SYN) && !has(d, weir.FIN|weir.PSH):

@@ -68,19 +68,26 @@ func (x *Exporter) OneWay() float64 {
 // against it count only conversations that must have had another direction.
 func (x *Exporter) tellsBoth() bool { return x.pairs >= 4 && x.pairs >= 4*x.mute }
 
-// learn counts a conversation that is emitted for the first time.
-func (x *Exporter) learn(paired, mute bool) {
-	const most = 1 << 12
-	if x.pairs+x.oneWay >= most {
-		x.pairs, x.oneWay, x.mute = x.pairs/2, x.oneWay/2, x.mute/2
-	}
-	if paired {
-		x.pairs++
-		return
-	}
+// learnPair counts a conversation of which both directions have been told.
+func (x *Exporter) learnPair() {
+	x.pairs++
+	x.decay()
+}
+
+// learnOneWay counts a conversation of which one has, when it is emitted for
+// the first time.
+func (x *Exporter) learnOneWay(mute bool) {
 	x.oneWay++
 	if mute {
 		x.mute++
+	}
+	x.decay()
+}
+
+func (x *Exporter) decay() {
+	const most = 1 << 12
+	if x.pairs+x.oneWay >= most {
+		x.pairs, x.oneWay, x.mute = x.pairs/2, x.oneWay/2, x.mute/2
 	}
 }
 
