@@ -23,7 +23,7 @@ func (d *Decoder) http(b *weir.Batch) bool {
 		t.Host = d.authority()
 	}
 	b.HTTP = append(b.HTTP, t)
-	if c := d.talk(&t.Endpoints); c != nil && c.http == nil && !c.ended {
+	if c := d.talk(b, &t.Endpoints); c != nil && c.http == nil && !c.ended {
 		c.app = "http"
 		if t.Version == "2" {
 			c.app = "http2"
@@ -80,12 +80,12 @@ func (d *Decoder) ssh(b *weir.Batch) bool {
 		}
 	}
 	b.SSH = append(b.SSH, s)
-	d.remember(&s.Endpoints)
+	d.remember(b, &s.Endpoints)
 	return true
 }
 
 // remember keeps in mind which side of the conversation is the client.
-func (d *Decoder) remember(p *weir.Endpoints) { d.talk(p) }
+func (d *Decoder) remember(b *weir.Batch, p *weir.Endpoints) { d.talk(b, p) }
 
 func sshIdentification(e *event, proto, software field) string {
 	if !e.has(software) {
@@ -124,7 +124,7 @@ func (d *Decoder) smb(b *weir.Batch) bool {
 		a.User = domain + `\` + a.User
 	}
 	b.SMB = append(b.SMB, a)
-	d.remember(&a.Endpoints)
+	d.remember(b, &a.Endpoints)
 	d.smbLogon(b, &a)
 	if e.has(fSMBRPCRequest) {
 		d.call(b, a.Endpoints, fSMBRPCRequest, fSMBRPCInterfaces, fSMBRPCOpnum, e.str(fPipe))
@@ -206,7 +206,7 @@ func (d *Decoder) call(b *weir.Batch, p weir.Endpoints, request, interfaces, opn
 	if e.has(interfaces) {
 		c.Endpoint = interfaceName(d.uuid(interfaces))
 	}
-	if t := d.talk(&p); t != nil {
+	if t := d.talk(b, &p); t != nil {
 		if c.Endpoint == "" {
 			c.Endpoint = t.rpc
 		}
@@ -332,7 +332,7 @@ func given(a netip.Addr) netip.Addr {
 func (d *Decoder) rdp(b *weir.Batch) bool {
 	e := &d.event
 	p := d.endpoints()
-	c := d.talk(&p)
+	c := d.talk(b, &p)
 	if c == nil || c.ended { // nothing to gather it by
 		c = &conversation{Endpoints: p}
 		defer d.emitAlone(b, c)

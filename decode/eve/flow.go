@@ -2,6 +2,7 @@ package eve
 
 import (
 	"bytes"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +70,9 @@ func (d *Decoder) sensor() string {
 }
 
 // talk returns the conversation that p is of, nil if that has no identifier.
-func (d *Decoder) talk(p *weir.Endpoints) *conversation {
+// Identifiers come again, of each run of Suricata and by chance: what is held
+// of other endpoints is released.
+func (d *Decoder) talk(b *weir.Batch, p *weir.Endpoints) *conversation {
 	if p.UID == "" {
 		return nil
 	}
@@ -77,10 +80,20 @@ func (d *Decoder) talk(p *weir.Endpoints) *conversation {
 	if c == nil {
 		c = d.talks.put(p.UID, conversation{Endpoints: *p}, d.now)
 	}
+	if !c.between(p.Src, p.SrcPort, p.Dst, p.DstPort) {
+		d.emitAlone(b, c)
+		*c = conversation{Endpoints: *p}
+	}
 	if from, ok := bytes.CutSuffix(d.event.value[fPktSrc], []byte(" encapsulation")); ok {
 		c.tunnel = strings.ToLower(bounded(from))
 	}
 	return c
+}
+
+// between says whether the conversation is between these, whoever is the client.
+func (c *conversation) between(src netip.Addr, srcPort uint16, dst netip.Addr, dstPort uint16) bool {
+	return c.Src == src && c.SrcPort == srcPort && c.Dst == dst && c.DstPort == dstPort ||
+		c.Src == dst && c.SrcPort == dstPort && c.Dst == src && c.DstPort == srcPort
 }
 
 // flow makes a flow of an event that tells of both directions.
@@ -255,7 +268,7 @@ type half struct {
 func (d *Decoder) netflow(*weir.Batch) bool {
 	e := &d.event
 	uid, src, srcPort := e.str(fFlowID), e.src, uint16(e.uint(fSrcPort, 16))
-	if c := d.talks.get(uid, d.now); c != nil && c.ended && (c.Src == src && c.SrcPort == srcPort || c.Dst == src && c.DstPort == srcPort) {
+	if c := d.talks.get(uid, d.now); c != nil && c.ended && c.between(src, srcPort, e.dst, uint16(e.uint(fDstPort, 16))) {
 		d.counters.Duplicates++
 		return false
 	}
@@ -302,12 +315,9 @@ func (d *Decoder) emitHalf(b *weir.Batch, h *half) {
 
 // join puts into f what was said in it, and keeps in mind that it has come.
 func (d *Decoder) join(b *weir.Batch, f *weir.Flow) {
-	if f.UID == "" {
-		return
-	}
-	c := d.talks.get(f.UID, d.now)
+	c := d.talk(b, &weir.Endpoints{UID: f.UID, Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort, Proto: f.Proto})
 	if c == nil {
-		c = d.talks.put(f.UID, conversation{}, d.now)
+		return
 	}
 	if c.rdp != nil {
 		b.RDP = append(b.RDP, *c.rdp)
@@ -316,11 +326,9 @@ func (d *Decoder) join(b *weir.Batch, f *weir.Flow) {
 	if f.App == "" {
 		f.App = c.app
 	}
-	if f.Tunnel == "" {
-		f.Tunnel = c.tunnel
-	}
-	c.ended, c.tls, c.http, c.rdp, c.app = true, nil, nil, nil, ""
-	c.Src, c.Dst, c.SrcPort, c.DstPort, c.Proto = f.Src, f.Dst, f.SrcPort, f.DstPort, f.Proto
+	f.Tunnel = c.tunnel
+	*c = conversation{Endpoints: c.Endpoints, ended: true, rpc: c.rpc}
+	c.Src, c.Dst, c.SrcPort, c.DstPort = f.Src, f.Dst, f.SrcPort, f.DstPort
 }
 
 // emitAlone appends what was said in a conversation whose flow event did not

@@ -14,7 +14,7 @@ import (
 // tls keeps what a handshake says, also one within QUIC, for its flow.
 func (d *Decoder) tls(b *weir.Batch) bool {
 	p := d.endpoints()
-	c := d.talk(&p)
+	c := d.talk(b, &p)
 	if c == nil { // nothing to join it by
 		c = &conversation{Endpoints: p}
 		defer d.emitAlone(b, c)
