@@ -48,6 +48,43 @@ type stream struct {
 	byOther bool
 	other   uint32
 	right   int
+
+	last numbering
+}
+
+// A numbering says what the numbers of IPFIX count: RFC 7011 (section 3.1)
+// wants the records before a message; softflowd counts those in it too.
+type numbering struct {
+	sequence, units uint32 // of the last message
+	within          bool   // they count those in it
+	wrong           int    // how often the other way was right alone
+}
+
+// otherWay is how many times the other way of counting must have been right
+// alone to be believed: they differ only where messages differ in length.
+const otherWay = 2
+
+// count takes the number of a message as it is sent and returns that of its
+// first record. Changed says that it is counted otherwise than was thought.
+func (n *numbering) count(d *step) (sequence uint32, changed bool) {
+	right, other := d.sequence == n.sequence+n.units, d.sequence == n.sequence+d.units
+	if n.within {
+		right, other = other, right
+	}
+	switch {
+	case right && !other:
+		n.wrong = 0
+	case other && !right:
+		n.wrong++
+	}
+	if n.wrong == otherWay {
+		n.within, n.wrong, changed = !n.within, 0, true
+	}
+	n.sequence, n.units = d.sequence, d.units
+	if n.within {
+		return d.sequence - d.units, changed
+	}
+	return d.sequence, changed
 }
 
 // A gap is a run of numbers that have not come, from its first to before its end.
@@ -67,6 +104,12 @@ type step struct {
 // follow takes the datagram that arrived at the time at into account.
 func (s *stream) follow(d step, at time.Time, t *tally) {
 	s.expire(at, t)
+	if d.kind == ipfix && !d.unsure && !s.byOther {
+		var changed bool
+		if d.sequence, changed = s.last.count(&d); changed { // what looked like loss was counted otherwise
+			s.next, s.gaps = d.sequence, nil
+		}
+	}
 	units, other := d.units, d.other
 	if s.byOther {
 		units, other = other, units

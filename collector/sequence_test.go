@@ -85,6 +85,25 @@ func TestFollowOtherUnit(t *testing.T) {
 	}
 }
 
+// TestFollowWithin has an exporter of IPFIX count the records of each message
+// with its own number, as softflowd does, and lose one message.
+func TestFollowWithin(t *testing.T) {
+	var s stream
+	var got tally
+	sequence := uint32(0)
+	for i, units := range []uint32{24, 32, 32, 32, 17, 32, 9, 30, 32, 5} {
+		sequence += units
+		if i == 7 {
+			continue // lost
+		}
+		s.follow(step{header: header{kind: ipfix, sequence: sequence}, units: units, other: 1}, epoch.Add(time.Duration(i)*time.Second), &got)
+	}
+	s.giveUp(&got)
+	if want := (tally{lost: 30}); got.lost != want.lost || got.restarts != 0 {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // TestFollowUnsure has data come before its template: how many records there
 // were, nobody knows, so that nothing can be said to be lost.
 func TestFollowUnsure(t *testing.T) {
