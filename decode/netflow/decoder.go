@@ -351,7 +351,7 @@ func (d *Decoder) templateSet(m *Message, h header, id uint16, body []byte) erro
 			return rest, nil // padding
 		}
 		t.session = h.session
-		if len(t.fields) == 0 && (f == ipfixTemplates || f == ipfixOptions) {
+		if t.withdrawal {
 			d.withdraw(m, t.templateID, f)
 			return rest, nil
 		}
@@ -391,6 +391,11 @@ func (d *Decoder) prototype(p *plan, m *Message, dom *domain, c *clock) flowrec.
 // padding.
 func (d *Decoder) fixedRecords(m *Message, p *plan, size int, dom *domain, c *clock, body []byte) {
 	n := len(body) / size
+	if p.nobody {
+		m.Data += uint64(n)
+		m.NoFlow += uint64(n)
+		return
+	}
 	first := len(m.Records)
 	m.Records = slices.Grow(m.Records, n)[:first+n]
 	records := m.Records[first:]

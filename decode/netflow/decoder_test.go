@@ -629,6 +629,8 @@ func TestHostile(t *testing.T) {
 		{"no fields", [][]byte{v9Message(1, 0, dataSet(0, templateRecord(300)), dataSet(300, make([]byte, 1000)))}, true},
 		{"16,000 fields", [][]byte{v9Message(1, 0, dataSet(0, many(16_000)), dataSet(300, make([]byte, 100)))}, true},
 		{"65,535 fields told", [][]byte{v9Message(1, 0, dataSet(0, u16(u16(nil, 300), 65535)))}, true},
+		{"1,000 fields of no length", [][]byte{v9Message(1, 0, dataSet(0, templateRecord(300, append(slices.Repeat([][]byte{spec(60001, 0)}, 1000), spec(60000, 1))...)), dataSet(300, make([]byte, 60_000))),
+			ipfixMessage(1, 0, dataSet(3, optionsRecord(300, 1000, append(slices.Repeat([][]byte{spec(149, 0)}, 1000), spec(34, 1))...)), dataSet(300, make([]byte, 60_000)))}, false},
 		{"lists in lists", [][]byte{ipfixMessage(1, 0, dataSet(2, templateRecord(300, spec(8, 4), spec(291, variable), spec(460, variable))),
 			dataSet(300, append([]byte{1, 2, 3, 4, 255, 0x0f, 0xa0}, append(nested, append([]byte{255, 0x0f, 0xa0}, nested...)...)...)))}, false},
 		{"records of one octet", [][]byte{ipfixMessage(1, 0, dataSet(2, templateRecord(300, spec(8, variable))), dataSet(300, make([]byte, 60_000)))}, false},

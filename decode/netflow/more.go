@@ -245,6 +245,12 @@ func appName(s string) string {
 // the value is not what the field is for.
 type use func(b *builder, v []byte) bool
 
+// natElements are those that make More.NAT.
+var natElements = map[elementID]bool{
+	{0, 225}: true, {0, 226}: true, {0, 227}: true, {0, 228}: true, {0, 230}: true, {0, 281}: true, {0, 282}: true,
+	{0, 40001}: true, {0, 40002}: true, {0, 40003}: true, {0, 40004}: true,
+}
+
 // Numbers of elements that are used by name.
 const ntopDNSQuery = 205
 
@@ -259,7 +265,7 @@ func init() {
 		{0, 96}: useApp, {0, 56701}: useApp, ntop(119): useApp, {certPEN, 33}: useAppPort,
 
 		{0, 459}: useText(func(b *builder) *string { return &b.http().Method }), ntop(360): useText(func(b *builder) *string { return &b.http().Method }),
-		{0, 460}: useHost(func(b *builder) *string { return &b.http().Host }), ntop(187): useHost(func(b *builder) *string { return &b.http().Host }),
+		{0, 460}: useHTTPHost, ntop(187): useHTTPHost,
 		{0, 468}: useText(func(b *builder) *string { return &b.http().UserAgent }), ntop(183): useText(func(b *builder) *string { return &b.http().UserAgent }),
 		{0, 461}: useURI, ntop(180): useURI, {citrixPEN, 130}: useURI,
 		{0, 457}: useStatus, ntop(181): useStatus, {citrixPEN, 144}: useStatus,
@@ -431,6 +437,11 @@ func useURI(b *builder, v []byte) bool {
 	return s != "" && set(&b.http().URI, s)
 }
 
+func useHTTPHost(b *builder, v []byte) bool {
+	s := uri.Host(bytes.TrimRight(listed(v), "\x00 "))
+	return s != "" && set(&b.http().Host, s)
+}
+
 func useStatus(b *builder, v []byte) bool {
 	n := number(v)
 	if n < 100 || n > 999 || b.http().Status != 0 {
@@ -469,7 +480,7 @@ func useSubApplication(b *builder, v []byte) bool {
 	case application == subHTTP && sub == subURL:
 		return useURI(b, text)
 	case application == subHTTP && sub == subHost:
-		return set(&b.http().Host, strings.ToLower(printable(text)))
+		return useHTTPHost(b, text)
 	case application == subHTTP && sub == subUserAgent:
 		return set(&b.http().UserAgent, printable(text))
 	case application == subTLS && sub == subURL:

@@ -276,7 +276,8 @@ func nameRune(r rune) rune {
 	return -1
 }
 
-func cut(s string, n int) string { return s[:min(len(s), n)] }
+// cut returns the first n octets of s, less where that would split a letter.
+func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 
 // facts sets what the domain has told of itself.
 func (m *Message) facts(dom *domain) {

@@ -199,8 +199,8 @@ type plan struct {
 	unshared bool
 	// slow says that finishing a record needs what notes hold.
 	slow bool
-	// packet says that records hold pieces of packets.
-	packet bool
+	// nobody says that there is no address: records tell of no flow.
+	nobody bool
 	// template of the record: what the presence of fields says.
 	biflow, hasFlags, hasData bool
 	initiator                 flowrec.Initiator
@@ -239,7 +239,7 @@ func (d *Decoder) compile(t *template) *plan {
 	p.biflow = taken[toRevBytes] || taken[toRevPackets]
 	p.hasFlags = taken[toFlags] || taken[toMoreFlags]
 	p.hasData = taken[toDataUp] || taken[toDataDown]
-	p.packet = taken[toPacket]
+	p.nobody = !p.hasAddress(&taken)
 	if has(ids, elementID{0, 231}) || has(ids, elementID{0, 298}) {
 		p.initiator = flowrec.SrcBegan
 	}
@@ -247,6 +247,15 @@ func (d *Decoder) compile(t *template) *plan {
 		p.slow = p.slow || taken[n]
 	}
 	return p
+}
+
+func (p *plan) hasAddress(taken *[targets]bool) bool {
+	for _, o := range p.cold {
+		if natElements[o.id] {
+			return true
+		}
+	}
+	return taken[toSrc4] || taken[toSrc6] || taken[toDst4] || taken[toDst6] || taken[toSrcMAC] || taken[toDstMAC] || taken[toPacket]
 }
 
 // ntopBiflow renames the elements 23 and 24, which to nProbe are the other

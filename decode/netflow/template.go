@@ -61,7 +61,9 @@ type template struct {
 	scopes   int // of fields, the first ones, in options
 	size     int // of a data record; the least one if variable
 	variable bool
-	plan     *plan
+	// withdrawal says that it takes back the template of its number.
+	withdrawal bool
+	plan       *plan
 
 	older, newer *template // by last use
 }
@@ -81,6 +83,7 @@ func parseTemplate(b []byte, f format) (t *template, rest []byte, err error) {
 	count := int(binary.BigEndian.Uint16(b[2:]))
 	if f == ipfixTemplates || f == ipfixOptions {
 		if count == 0 { // a withdrawal has no scope count (RFC 7011, 8.1)
+			t.withdrawal = true
 			return t, b[4:], nil
 		}
 	}
@@ -93,8 +96,9 @@ func parseTemplate(b []byte, f format) (t *template, rest []byte, err error) {
 	}
 	rest = b[head:]
 	t.fields = make([]field, 0, min(count, len(rest)/4))
-	for range count {
-		if rest, err = t.appendField(rest); err != nil {
+	scopes := t.scopes
+	for i := range count {
+		if rest, err = t.appendField(rest, i < scopes); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -102,15 +106,16 @@ func parseTemplate(b []byte, f format) (t *template, rest []byte, err error) {
 	return t, rest, nil
 }
 
-// appendField reads one field specifier.
-func (t *template) appendField(b []byte) (rest []byte, err error) {
+// appendField reads one field specifier. A field of no length says nothing and
+// is left out: a record would else cost more work than it has octets.
+func (t *template) appendField(b []byte, scope bool) (rest []byte, err error) {
 	if len(b) < 4 {
 		return nil, ErrTruncated
 	}
 	f := field{elementID{0, binary.BigEndian.Uint16(b)}, binary.BigEndian.Uint16(b[2:])}
 	b = b[4:]
 	switch {
-	case t.format == v9Options && len(t.fields) < t.scopes:
+	case t.format == v9Options && scope:
 		f.pen = v9ScopePEN
 	case t.format == v9Templates || t.format == v9Options:
 		f.elementID = v9Element(f.id)
@@ -121,6 +126,12 @@ func (t *template) appendField(b []byte) (rest []byte, err error) {
 		f.id &^= enterpriseID
 		f.pen = binary.BigEndian.Uint32(b)
 		b = b[4:]
+	}
+	if f.length == 0 {
+		if scope {
+			t.scopes--
+		}
+		return b, nil
 	}
 	t.fields = append(t.fields, f)
 	if f.length == variable {
