@@ -90,14 +90,19 @@ func (c Config) New(report func(weir.Finding)) (detect.Handlers, error) {
 		keys:       detect.NewLRU[key, state](c.MaxKeys, longest),
 		asked:      detect.NewLRU[netip.Addr, struct{}](resolvers, longest),
 		told:       detect.NewLRU[string, struct{}](toldNames, longest),
+		volumes:    detect.NewLRU[pair, volume](mostPairs, 2*volumeOver),
+		servers:    detect.NewLRU[netip.Addr, struct{}](resolvers, longest),
+		askers:     detect.NewAskers(resolvers),
 	}
+	d.peaks = detect.NewPeaks(mostPairs, volumeOver/volumePanes, d.byLength)
 	return detect.Handlers{
 		DNS: d.dns, Flow: d.flow,
-		Tick: d.advance,
-		End:  func(time.Time) { d.end() },
-		Lost: func() uint64 {
-			return d.candidates.Evicted() + d.keys.Evicted() + d.asked.Evicted() + d.told.Evicted() + d.context.Evicted()
+		Tick: func(now time.Time) {
+			d.advance(now)
+			d.peaks.Tick(now)
 		},
+		End:  func(time.Time) { d.end() },
+		Lost: d.lost,
 	}, nil
 }
 
@@ -117,8 +122,18 @@ type detector struct {
 
 	touched []key
 	due     time.Time
-	flows   bool      // contacts can be seen
-	asFlow  weir.Flow // of the query at hand, for the context
+	volumes *detect.LRU[pair, volume]         // of conversations that exporters tell
+	servers *detect.LRU[netip.Addr, struct{}] // hosts that answered on port 53, by the same
+	askers  *detect.Askers                    // hosts whose questions are seen
+	peaks   *detect.Peaks[pair, lengths]
+
+	flows  bool      // contacts can be seen
+	asFlow weir.Flow // of the query at hand, for the context
+}
+
+func (d *detector) lost() uint64 {
+	return d.candidates.Evicted() + d.keys.Evicted() + d.asked.Evicted() + d.told.Evicted() + d.context.Evicted() +
+		d.volumes.Evicted() + d.servers.Evicted() + d.askers.Evicted() + d.peaks.Evicted()
 }
 
 // A key is a host and the registered domain that it asks for.
@@ -129,6 +144,7 @@ type key struct {
 
 func (d *detector) dns(q *weir.DNSTransaction) {
 	d.advance(q.Time)
+	d.askers.DNS(q)
 	if q.App != "dns" || q.Domain == "" || !q.Src.IsValid() {
 		return // names of neighbours, reverse names and the like tell nobody outside anything
 	}
@@ -184,6 +200,9 @@ func (d *detector) count(k key, s *state, q *weir.DNSTransaction, sub string) {
 func (d *detector) flow(f *weir.Flow) {
 	d.advance(f.Start)
 	if f.DstPort == dnsPort {
+		if len(f.Exporters) > 0 {
+			d.exported(f)
+		}
 		return
 	}
 	d.flows = true
@@ -230,6 +249,7 @@ func (d *detector) judgeAll() {
 // that have grown much since they were told.
 func (d *detector) end() {
 	d.judgeAll()
+	d.peaks.End()
 	for k, s := range d.keys.All {
 		if s.isTold {
 			s.atEnd = true

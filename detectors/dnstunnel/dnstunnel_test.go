@@ -74,6 +74,25 @@ func inOrder(traffic func(*detecttest.Traffic)) func(*detecttest.Traffic) {
 
 func TestDetector(t *testing.T) {
 	detecttest.Run(t, Detector,
+		// What an exporter tells of a tunnel, of a host that only asks much, and of
+		// a resolver with long questions of its own.
+		detecttest.Case{Name: "exported", Traffic: func(tr *detecttest.Traffic) {
+			export := func(at time.Duration, src, dst string, questions, octets uint64) {
+				tr.Conn(at, src, dst+":53/udp", weir.StateSF, func(f *weir.Flow) {
+					f.Exporters, f.App, f.AppGuessed = []string{"192.0.2.1"}, "dns", true
+					f.PacketsUp, f.PacketsDown, f.BytesUp, f.BytesDown = questions, questions, questions*octets, questions*150
+					f.Duration = time.Minute
+					f.End = f.Start.Add(f.Duration)
+				})
+			}
+			for i := range 10 {
+				at := time.Duration(i) * time.Minute
+				export(at, "10.10.1.17", "10.0.0.53", 60, 140)
+				export(at, "10.10.1.18", "10.0.0.53", 60, 68)
+				export(at, "10.10.1.19", "10.0.0.53", 5, 140)
+				export(at, "10.0.0.53", "198.51.100.53", 600, 95)
+			}
+		}},
 		// Both ways, fast, as iodine does.
 		detecttest.Case{Name: "tunnel-null", Traffic: inOrder(func(tr *detecttest.Traffic) {
 			office(tr, 20)

@@ -3,10 +3,10 @@ package dnstunnel
 import "github.com/weir-nta/weir/detect"
 
 var needs = []detect.Need{
-	{Table: "dns", Fields: []string{"ts", "src.ip", "query"}, Must: true, Without: "no questions for names: nothing is found"},
+	{Table: "conn", Fields: []string{"ts", "src.ip", "dst.ip", "dst.port"}, Must: true, Without: "no conversations: whether what was asked for is ever contacted is not judged"},
+	{Table: "dns", Fields: []string{"ts", "src.ip", "query"}, Without: "no questions for names: only long and many ones show, by what flows to port 53 carry, with a score below 0.8"},
 	{Table: "dns", Fields: []string{"qtype"}, Without: "types that carry what one likes (TXT, NULL) are not told from others"},
 	{Table: "dns", Fields: []string{"answer", "rcode"}, Without: "what comes down in answers is not counted"},
-	{Table: "conn", Fields: []string{"src.ip", "dst.ip"}, Without: "whether what was asked for is ever contacted is not judged"},
 }
 
 var limits = []detect.Limit{
