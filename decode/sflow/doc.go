@@ -20,7 +20,8 @@
 // Raw headers of Ethernet, PPP, IPv4, IPv6 and MPLS; sampled Ethernet, IPv4 and
 // IPv6; the extended data of switch, router, gateway, user, URL, MPLS, NAT and
 // its ports, VLAN tunnel, and the tunnels at ingress and egress. Discarded
-// packets (https://sflow.org/sflow_drops.txt) are records as well. Of counters
+// packets (https://sflow.org/sflow_drops.txt) are records as well, with what
+// is told of rule, trap and function. Of counters
 // the generic ones of an interface are read. All else is passed over by its
 // length and counted.
 //

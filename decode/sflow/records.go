@@ -33,7 +33,9 @@ const (
 	vniEgress          = 1029
 	vniIngress         = 1030
 	extendedACL        = 1037
+	extendedFunction   = 1038
 	extendedHWTrap     = 1041
+	linuxDropReason    = 1042
 )
 
 // What is kept of variable length is bounded, for an agent to be trusted with
@@ -150,6 +152,10 @@ func (d *Decoder) rare(r *flowrec.Record, format uint32, c *cursor) {
 			name = strconv.FormatUint(uint64(number), 10)
 		}
 		more(r).ACL = name
+	case extendedFunction:
+		extra(r, "dropFunction", text(c.opaque(), maxText))
+	case linuxDropReason:
+		extra(r, "linuxDropReason", text(c.opaque(), maxText))
 	case extendedHWTrap:
 		c.opaque() // the group
 		extra(r, "trap", text(c.opaque(), maxText))

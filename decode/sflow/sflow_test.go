@@ -166,6 +166,11 @@ func TestRecords(t *testing.T) {
 			func(r *flowrec.Record) {
 				r.More = &flowrec.More{Extra: []string{"tunnelEgress=192.0.2.1>198.51.100.7 gre", "vniIngress=5000", "tunnelIngress=2001:db8::1>2001:db8::2 udp"}}
 			}},
+		"drop": {4, []part{syn(), record(extendedACL, x(7, []byte("in"), 1)), record(extendedFunction, x([]byte("tcp_v4_rcv"))),
+			record(extendedHWTrap, x([]byte("l3_drops"), []byte("ttl"))), record(linuxDropReason, x([]byte("NO_SOCKET")))},
+			func(r *flowrec.Record) {
+				r.More = &flowrec.More{ACL: "in", Extra: []string{"dropFunction=tcp_v4_rcv", "trap=ttl", "linuxDropReason=NO_SOCKET"}}
+			}},
 		"to the device itself": {self, []part{syn()}, func(r *flowrec.Record) { r.OutIf = 0 }},
 		"to several":           {2<<30 | 5, []part{syn()}, func(r *flowrec.Record) { r.OutIf = 0 }},
 		"denied": {1<<30 | 258, []part{syn()}, func(r *flowrec.Record) {
@@ -195,6 +200,19 @@ func TestRecords(t *testing.T) {
 				t.Errorf("got + want:\n%s", d)
 			}
 		})
+	}
+}
+
+// TestUnpadded has a record and its sample without the octets that fill the
+// last word, as some agents leave them out.
+func TestUnpadded(t *testing.T) {
+	body := append(x(9, 0, 3, 0, 3, 4, 256, 2), syn()...)
+	body = append(body, x(extendedFunction, 6, 2)...) // six octets: a length, and two of text
+	body = append(body, "fn"...)
+	b := append(x(5, 1, agent, 7, 1, 1000, 1, discardedPacket, len(body)), body...)
+	g := decodeOne(t, b)
+	if len(g.Records) != 1 || g.BadSamples != 0 || g.Records[0].More.Extra[1] != "dropFunction=fn" {
+		t.Errorf("got %+v", g)
 	}
 }
 
