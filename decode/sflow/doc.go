@@ -12,18 +12,17 @@
 // time but that since their start, so that the time of arrival is the time of
 // the packet.
 //
-// A datagram is known to be hostile: every count in it is bounded by the
-// octets that are there, and every length by what surrounds it.
+// A datagram may be hostile: every count in it is bounded by the octets that
+// are there, and every length by what surrounds it.
 //
 // # Records that are read
 //
 // Raw headers of Ethernet, PPP, IPv4, IPv6 and MPLS; sampled Ethernet, IPv4 and
 // IPv6; the extended data of switch, router, gateway, user, URL, MPLS, NAT and
 // its ports, VLAN tunnel, and the tunnels at ingress and egress. Discarded
-// packets (https://sflow.org/sflow_drops.txt) are records as well, with what
-// is told of rule, trap and function. Of counters
-// the generic ones of an interface are read. All else is passed over by its
-// length and counted.
+// packets (https://sflow.org/sflow_drops.txt) are records as well, with what is
+// told of rule, trap and function. Of counters the generic ones of an interface
+// are read. All else is passed over by its length and counted.
 //
 // Left out of what is read: the AS path between its ends, communities and
 // local preference, priorities, prefix lengths.
