@@ -6,6 +6,10 @@ import struct
 import sys
 
 
+# How many samples pmacct's sfprobe puts into one datagram of 1,400 octets.
+MOST_SAMPLES = 12
+
+
 def padding(path):
     """Returns the octets behind the IP packets of a pcap file of Ethernet, in all,
     by family: softflowd counts them where a frame is padded to 60 octets."""
@@ -62,9 +66,15 @@ def main():
     packets, octets = (sums[0], sums[2]), (sums[1], sums[3])
     same = sum(1 for k, v in scan.items() if k in live and live[k][0] == v[0])
     exact = packets[0] == packets[1] and same == len(scan) == len(live)
+    if not scan:
+        print(f"{name:<26} {'':>45}  left out: it speaks IPv4 only, and there is none")
+        return 0
     why, ok = "equal", exact and octets[0] == octets[1]
+    unsent = packets[0] - packets[1]
     if exact and not ok and name.startswith("softflowd") and octets[1] - octets[0] == padded:
         why, ok = f"equal but for {padded} octets of Ethernet padding, which softflowd counts", True
+    elif not ok and family == "sflow" and 0 < unsent < MOST_SAMPLES and not any(v[0] > scan.get(k, [0])[0] for k, v in live.items()):
+        why, ok = f"equal but for the last {unsent} packets, which sfprobe samples and does not send when it ends", True
     elif not ok:
         why = "DIFFERS: " + difference(scan, live)
     lost = {k: v for k, v in health.items() if k != "v" and v}

@@ -37,6 +37,7 @@ rows="from conn | stats p = sum(pkts), b = sum(bytes) by src.ip, dst.ip, src.por
 # listening ARGS...: starts weir listen and waits until it does.
 listening() {
 	rm -rf "$work/live"
+	: >"$work/err" # or that of the listener before would be taken for this one's
 	"$weir" listen "$@" --store "$work/live" --detectors none --for 60s >"$work/out" 2>"$work/err" &
 	listener=$!
 	for _ in $(seq 100); do
@@ -86,16 +87,19 @@ try() {
 	listening "$7" "127.0.0.1:$port"
 	"$4" "$5" "$capture"
 	ended
-	"$weir" query --store "$work/live" -n 0 -o ndjson "$rows" >"$work/live.json"
+	"$weir" query --store "$work/live" -q -n 0 -o ndjson "$rows" >"$work/live.json" 2>/dev/null || true
 	"$weir" query --store "$work/live" -n 0 -o ndjson 'from exporter | stats lost = sum(lost), bad = sum(dropped.decoder), kernel = sum(dropped.kernel)' >"$work/health.json"
-	python3 scripts/live-peers.py "$name" "$6" "$work/scan.json" "$work/live.json" "$work/health.json" "$work/padding" || failed=1
+	if ! python3 scripts/live-peers.py "$name" "$6" "$work/scan.json" "$work/live.json" "$work/health.json" "$work/padding"; then
+		failed=1
+		tail -n 3 "$work/err" "$work/peer" >&2
+	fi
 }
 
 for capture in "${captures[@]}"; do
 	capture=$(realpath "$capture")
 	rm -rf "$work/scanned"
 	"$weir" scan -q --detectors none --store "$work/scanned" "$capture" >/dev/null
-	"$weir" query --store "$work/scanned" -n 0 -o ndjson "$rows" >"$work/scan.json"
+	"$weir" query --store "$work/scanned" -q -n 0 -o ndjson "$rows" >"$work/scan.json"
 	python3 scripts/live-peers.py --padding "$capture" >"$work/padding"
 	echo "$(basename "$capture")"
 	printf '%-26s %22s %22s  %s\n' "exporter" "packets (scan, kept)" "bytes (scan, kept)" "conversations"
