@@ -41,7 +41,7 @@ func (d *Decoder) openConn(b *weir.Batch) {
 		d.since(f, p)
 	}
 	if f.UID != "" && d.bad == nil {
-		d.join.open.Put(f.UID, total)
+		d.join.open.Put(strings.Clone(f.UID), total) // not with the texts around it
 	}
 }
 
@@ -71,7 +71,7 @@ func (d *Decoder) flow(b *weir.Batch) *weir.Flow {
 	f.Duration = d.duration(cDuration)
 	f.End = f.Start.Add(f.Duration)
 	f.Sensor = d.sensor()
-	f.UID = d.str(cUID)
+	f.UID = d.fresh(cUID)
 	d.endpoints(f)
 	if s := d.bytes(cConnState); len(s) > 0 && f.State.UnmarshalText(s) != nil {
 		d.wrong(cConnState, s, "a state of a connection")

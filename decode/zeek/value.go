@@ -173,6 +173,21 @@ func (d *Decoder) intern(b []byte) string {
 	return *slot
 }
 
+// fresh returns the text of a column that is not expected again, cut from
+// memory for many such: for records, which go all together, and for nothing
+// that is kept longer.
+func (d *Decoder) fresh(c column) string {
+	const room = 2048
+	b := d.bytes(c)
+	if d.texts.Cap()-d.texts.Len() < len(b) {
+		d.texts = strings.Builder{}
+		d.texts.Grow(max(room, len(b)))
+	}
+	start := d.texts.Len()
+	d.texts.Write(b) // what was cut before stays as it is
+	return d.texts.String()[start:]
+}
+
 // Number and boolean columns.
 
 func (d *Decoder) uint(c column) uint64 {
@@ -180,22 +195,26 @@ func (d *Decoder) uint(c column) uint64 {
 	if v.kind == absent || v.kind == empty {
 		return 0
 	}
+	if len(v.b) == 0 || len(v.b) > 19 { // 19 digits always fit
+		return d.looseUint(c)
+	}
 	var n uint64
-	for i, digit := range v.b {
-		if digit -= '0'; digit > 9 || i > 19 || n > (math.MaxUint64-uint64(digit))/10 {
+	for _, digit := range v.b {
+		if digit -= '0'; digit > 9 {
 			return d.looseUint(c)
 		}
 		n = n*10 + uint64(digit)
 	}
-	if len(v.b) == 0 {
-		d.wrong(c, v.b, "a count")
-	}
 	return n
 }
 
-// looseUint reads what programs that rewrite logs make of a count: 62.0, 1e3.
+// looseUint reads what is longer, and what programs that rewrite logs make of a
+// count: 62.0, 1e3.
 func (d *Decoder) looseUint(c column) uint64 {
 	b := d.v[c].b
+	if n, err := strconv.ParseUint(string(b), 10, 64); err == nil {
+		return n
+	}
 	f, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || f < 0 || f > 1<<63 || f != math.Trunc(f) {
 		d.wrong(c, b, "a count")

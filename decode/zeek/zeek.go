@@ -63,7 +63,8 @@ type Decoder struct {
 	text    []byte
 	bad     error
 	now     time.Time
-	strings []string
+	strings []string        // texts that are likely to come again
+	texts   strings.Builder // texts that are not
 
 	lines, elements, inner jsonline.Reader
 	order                  []key // of the members of the last line

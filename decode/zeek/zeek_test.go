@@ -231,6 +231,23 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestUint(t *testing.T) {
+	d := NewDecoder(Config{})
+	for in, want := range map[string]uint64{"0": 0, "62": 62, "62.0": 62, "1e3": 1000, "18446744073709551615": 1<<64 - 1, "9999999999999999999": 9999999999999999999} {
+		d.reset()
+		d.set(cSize, value{[]byte(in), literal})
+		if got := d.uint(cSize); got != want || d.bad != nil {
+			t.Errorf("%s is %d, %v, want %d", in, got, d.bad, want)
+		}
+	}
+	for _, in := range []string{"", "-1", "1.5", "18446744073709551616", "x", "1e30", "NaN", "Inf"} {
+		d.reset()
+		if d.set(cSize, value{[]byte(in), literal}); d.uint(cSize) != 0 || d.bad == nil {
+			t.Errorf("%q is a count", in)
+		}
+	}
+}
+
 func TestService(t *testing.T) {
 	d := NewDecoder(Config{})
 	for in, want := range map[string]string{
