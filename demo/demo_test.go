@@ -20,6 +20,8 @@ var all = sync.OnceValue(func() *weir.Batch {
 	for part := range Records(Seed) {
 		b.Flows = append(b.Flows, part.Flows...)
 		b.DNS = append(b.DNS, part.DNS...)
+		b.Kerberos = append(b.Kerberos, part.Kerberos...)
+		b.HTTP = append(b.HTTP, part.HTTP...)
 	}
 	return b
 })

@@ -13,9 +13,8 @@
 // As with most exporters, DNS stands in the dns table only and has no flow
 // beside it.
 //
-// Not in it yet, because the tables do not exist: the Kerberos tickets of a
-// kerberoasting, the share and service calls of the lateral movement (its SMB
-// connections are there), and the HTTP requests of a gate that is only posted to.
+// Beside the flows stand what logs would tell: Kerberos tickets, what is done
+// to shares, calls that make services, and HTTP requests.
 package demo
 
 import "time"

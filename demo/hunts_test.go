@@ -66,6 +66,39 @@ func TestHunts(t *testing.T) {
 	}
 }
 
+// TestTwentyHunts asks the questions of docs/hunt/hunts.md, and wants what is
+// printed there.
+func TestTwentyHunts(t *testing.T) {
+	const file = "../docs/hunt/hunts.md"
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := stored(t)
+	n := 0
+	answered := aHunt.ReplaceAllFunc(page, func(block []byte) []byte {
+		m := aHunt.FindSubmatch(block)
+		title, text, want := string(m[1]), string(m[2]), string(m[3])
+		n++
+		got := answer(t, st, text)
+		if !*update && got != want {
+			t.Errorf("%s: got\n%swant\n%s", title, got, want)
+		}
+		if len(strings.Split(got, "\n")) < 3 {
+			t.Errorf("%s finds nothing:\n%s", title, got)
+		}
+		return []byte(strings.TrimSuffix(string(block), want+"```") + got + "```")
+	})
+	if n != 20 {
+		t.Errorf("%d hunts on the page, want 20", n)
+	}
+	if *update {
+		if err := os.WriteFile(file, answered, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // stored returns a store with the records of the demo and their groups.
 func stored(t *testing.T) *memory.Store {
 	t.Helper()
@@ -128,8 +161,7 @@ func answer(t *testing.T, st *memory.Store, text string) string {
 	return b.String()
 }
 
-// TestReferenceHunts asks the worked hunts of the language's definition, but
-// for those of tables that the demo has no records of.
+// TestReferenceHunts asks the worked hunts of the language's definition.
 func TestReferenceHunts(t *testing.T) {
 	page, err := os.ReadFile(sharedtest.Path(t, "language/reference/hunts.wq"))
 	if err != nil {
@@ -148,17 +180,21 @@ func TestReferenceHunts(t *testing.T) {
 		"H06": {"dst.ip", []string{"10.20.0.16"}},
 		"H07": {"src.ip", []string{"10.10.1.29"}},
 		"H08": {"dst.ip", []string{"10.20.0.14", "10.20.0.15", "10.20.0.16"}},
+		"H09": {"src.ip", []string{"10.10.1.38"}},
 		"H10": {"src.ip", []string{"10.10.1.40", "10.20.0.15"}},
 		"H11": {"src.ip", []string{"10.10.1.36"}},
 		"H12": {"src.ip", []string{"10.10.1.41"}},
+		"H13": {"src.ip", []string{"10.10.1.31"}},
 		"H14": {"src.ip", []string{"10.10.1.33"}},
 		"H15": {"src.ip", []string{"10.10.1.27"}},
+		"H16": {"src", []string{"10.10.1.19"}},
 		"H17": {"src.ip", []string{"10.10.1.46"}},
 		"H18": {"src.ip", []string{"10.30.0.22"}},
 		"H19": {"src.ip", []string{"10.10.1.21", "10.10.1.23"}},
 		"H20": {"sensor", []string{"branch-2"}},
 	}
 	st := stored(t)
+	asked := 0
 	for part := range strings.SplitSeq("\n"+string(page), "\n## ") {
 		title, text, _ := strings.Cut(part, "\n")
 		id, _, _ := strings.Cut(title, " ")
@@ -166,6 +202,7 @@ func TestReferenceHunts(t *testing.T) {
 		if !ok {
 			continue
 		}
+		asked++
 		q, err := query.Parse(text)
 		if err != nil {
 			t.Errorf("%s: %v", title, err)
@@ -178,5 +215,8 @@ func TestReferenceHunts(t *testing.T) {
 		if got = slices.Compact(got); !slices.Equal(got, w.values) {
 			t.Errorf("%s: got %v, want %v", title, got, w.values)
 		}
+	}
+	if asked != len(wants) {
+		t.Errorf("%d hunts asked, want %d", asked, len(wants))
 	}
 }

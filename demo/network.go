@@ -112,6 +112,8 @@ var (
 	bareServer = at("203.0.113.9", bullet, "")
 	selfSigner = &site{addr("203.0.113.61"), bullet, server{name: "localhost", selfSigned: true}}
 	pinger     = at("203.0.113.150", bullet, "")
+	gateway    = at("203.0.113.88", bullet, "")
+	portal     = at("198.51.100.7", news, "portal.example.com")
 	dropbox    = at("203.0.113.200", filedrop, "")
 	resolver   = at("192.0.2.53", doh, "doh.resolver.example")
 	longServer = at("198.51.100.250", news, "vpn.example.org")

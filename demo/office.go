@@ -36,6 +36,7 @@ func (g *generator) officeHour(t time.Time) time.Time { return t.Add(opens + g.u
 func (g *generator) officeDay(t time.Time) {
 	for i, ws := range workstations {
 		g.logOn(t, ws)
+		g.portal(t, ws)
 		for range 16 + g.rng.IntN(13) {
 			g.visit(g.officeHour(t), ws, pick(g, sites), browserOf(ws))
 		}
@@ -146,7 +147,10 @@ func (g *generator) call(t time.Time, host netip.Addr, s *site, c *client, up, d
 }
 
 func (g *generator) kerberos(t time.Time, ws netip.Addr) {
-	g.tcp(talk{start: t, dur: g.around(12*time.Millisecond, 50), src: ws, dst: pick(g, controllers), port: 88, app: "kerberos", up: 1500, down: 1600})
+	dur := g.around(12*time.Millisecond, 50)
+	dc := pick(g, controllers)
+	g.tcp(talk{start: t, dur: dur, src: ws, dst: dc, port: 88, app: "kerberos", up: 1500, down: 1600})
+	g.ticket(t, ws, dc, "cifs/srv12."+zone, "aes256")
 }
 
 func (g *generator) fileShare(t time.Time, ws netip.Addr) {
@@ -155,6 +159,7 @@ func (g *generator) fileShare(t time.Time, ws netip.Addr) {
 		d = servers[1]
 	}
 	g.tcp(talk{start: t, dur: g.around(90*time.Second, 80), src: ws, dst: d, port: 445, app: "smb", up: g.size(20000, 0.5), down: g.size(200000, 1)})
+	g.share(t.Add(time.Second), ws, d, `\\fs\users`, fmt.Sprintf(`user%d\notes.docx`, last(ws)), "read")
 }
 
 func (g *generator) print(t time.Time, ws netip.Addr) {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -50,6 +51,8 @@ var (
 	selfSigned = addr("10.10.1.41")
 	pinging    = addr("10.10.1.27")
 	nightly    = addr("10.10.1.46")
+	roasting   = addr("10.10.1.38")
+	posting    = addr("10.10.1.19")
 	infected   = addr("10.10.1.21")
 	scanned    = addr("10.20.0.18")
 	leaking    = addr("10.20.0.15")
@@ -97,6 +100,10 @@ func Plants() []Plant {
 			"uploads 880 MB at half past one at night", "nobody is there", false},
 		{"", "iot_botnet", things[1], bareServer.ip, 23, last(13 * h), last(13*h + 7*m),
 			"a camera speaks telnet to the internet", "it was not bought for that", false},
+		{"", "brute_force", roasting, controllers[0], 88, last(8 * h), last(8*h + 4*m),
+			"asks for tickets of 30 services with weak encryption", "their passwords are guessed elsewhere", false},
+		{"", "beacon", posting, gateway.ip, 80, last(9 * h), last(10 * h),
+			"posts to an address every 100 s and asks for nothing else", "a client that nobody else runs hands in what it has gathered", false},
 		{"", "threat_intel", infected, netip.Addr{}, 53, End().Add(-16 * day), End().Add(-12*day + m),
 			"asks for login.evil.example on five days", "the name became known as bad later", false},
 		{"", "evasion", netip.Addr{}, netip.Addr{}, 443, last(0), last(24 * h),
@@ -141,6 +148,8 @@ func (g *generator) attacks(n int) {
 		g.foundFirst(t)
 		g.foundLater(t)
 		g.crowds(t)
+		g.roast(t.Add(8 * time.Hour))
+		g.gate(t.Add(9 * time.Hour))
 	}
 }
 
@@ -236,7 +245,13 @@ func (g *generator) foundLater(t time.Time) {
 // spread is the lateral movement.
 func (g *generator) spread(t time.Time) {
 	for k, d := range []netip.Addr{addr("10.10.1.44"), addr("10.10.1.45"), leaking} {
-		g.tcp(talk{start: t.Add(time.Duration(k) * 7 * time.Minute), dur: time.Minute, src: lateral, dst: d, port: 445, app: "smb", up: 350000, down: 9000})
+		at := t.Add(time.Duration(k) * 7 * time.Minute)
+		g.tcp(talk{start: at, dur: time.Minute, src: lateral, dst: d, port: 445, app: "smb", up: 350000, down: 9000})
+		if d == leaking {
+			g.install(at.Add(time.Second), d)
+		} else {
+			g.share(at.Add(time.Second), lateral, d, fmt.Sprintf(`\\%s\IPC$`, d), "", "connect")
+		}
 	}
 }
 

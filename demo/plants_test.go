@@ -54,6 +54,8 @@ func TestPlantsAreThere(t *testing.T) {
 		"exfiltration 10.10.1.46":         {4, 4},
 		"iot_botnet 10.30.0.22":           {6, 6},
 		"threat_intel 10.10.1.21":         {5, 5},
+		"brute_force 10.10.1.38":          {30, 30},
+		"beacon 10.10.1.19":               {35, 35},
 		"evasion invalid IP":              {300, 300},
 	}
 	for _, p := range Plants() {
@@ -70,6 +72,12 @@ func TestPlantsAreThere(t *testing.T) {
 			n = count(flowsOf(p), func(f weir.Flow) bool { return f.DataUp == 0 })
 		default:
 			n = len(flowsOf(p))
+		}
+		switch p.Src {
+		case roasting:
+			n = count(all().Kerberos, func(k weir.KerberosMessage) bool { return k.Src == p.Src && within(p, k.Time) && k.Cipher == "rc4" })
+		case posting:
+			n = count(all().HTTP, func(h weir.HTTPTransaction) bool { return h.Src == p.Src && within(p, h.Time) && h.Method == "POST" })
 		}
 		if w := want[id]; n < w[0] || n > w[1] {
 			t.Errorf("%s (%s): got %d records, want %d to %d", id, p.What, n, w[0], w[1])

@@ -38,6 +38,7 @@ func Records(seed uint64) iter.Seq[*weir.Batch] {
 func (g *generator) hand(until time.Time, yield func(*weir.Batch) bool) bool {
 	slices.SortStableFunc(g.flows, func(a, b weir.Flow) int { return a.End.Compare(b.End) })
 	slices.SortStableFunc(g.dns, func(a, b weir.DNSTransaction) int { return a.Time.Compare(b.Time) })
+	g.sortServices()
 	flows := before(g.flows, until, func(f weir.Flow) time.Time { return f.End })
 	dns := before(g.dns, until, func(d weir.DNSTransaction) time.Time { return d.Time })
 	// What is left begins the next day, in memory of its own.
@@ -46,6 +47,7 @@ func (g *generator) hand(until time.Time, yield func(*weir.Batch) bool) bool {
 	for len(flows)+len(dns) > 0 {
 		b := &weir.Batch{}
 		flows, dns = fill(b, flows, dns)
+		g.tell(b)
 		if !yield(b) {
 			return false
 		}

@@ -11,11 +11,12 @@ import (
 
 // A generator makes the records of one day after another.
 type generator struct {
-	rng   *rand.Rand
-	flows []weir.Flow
-	dns   []weir.DNSTransaction
-	known map[handshakeKey]*handshake
-	ports map[netip.Addr]uint16 // how many each host has used on this day
+	rng      *rand.Rand
+	flows    []weir.Flow
+	dns      []weir.DNSTransaction
+	services []weir.Record // what applications told, besides
+	known    map[handshakeKey]*handshake
+	ports    map[netip.Addr]uint16 // how many each host has used on this day
 
 	// talks, if keep is set, are the conversations behind the flows that were
 	// told in one record each: what packets can be made of.
