@@ -306,6 +306,20 @@ func TestTimeoutsAndNames(t *testing.T) {
 	}
 }
 
+// TestOtherAddresses reads records whose addresses are in other elements.
+func TestOtherAddresses(t *testing.T) {
+	avc := dataSet(2, templateRecord(256, enterprise(ciscoPEN, 12236, 4), enterprise(ciscoPEN, 12237, 4), enterprise(ciscoPEN, 12241, 2), spec(298, 4), spec(299, 4)))
+	r := feed(t, NewDecoder(DefaultConfig), ipfixMessage(1, 0, avc, dataSet(256, u32(u32(u16([]byte{10, 0, 0, 1, 10, 0, 0, 2}, 443), 5), 6)))).Records[0]
+	if r.Src != netip.MustParseAddr("10.0.0.1") || r.Dst != netip.MustParseAddr("10.0.0.2") || r.DstPort != 443 || r.Packets != 5 || r.RevPackets != 6 || r.Initiator != flowrec.SrcBegan {
+		t.Errorf("client and server: %+v", r)
+	}
+	wlan := dataSet(0, templateRecord(256, spec(365, 6), spec(366, 4), spec(1, 4)))
+	r = feed(t, NewDecoder(DefaultConfig), v9Message(1, 0, wlan, dataSet(256, u32([]byte{2, 0, 0, 0, 0, 1, 10, 0, 0, 1}, 99)))).Records[0]
+	if r.Src != netip.MustParseAddr("10.0.0.1") || r.SrcMAC != (flowrec.MAC{2, 0, 0, 0, 0, 1}) || r.Bytes != 99 {
+		t.Errorf("station: %+v", r)
+	}
+}
+
 // TestExplainedElements checks the type information of RFC 5610.
 func TestExplainedElements(t *testing.T) {
 	d := NewDecoder(DefaultConfig)

@@ -83,12 +83,12 @@ type home struct {
 // flags of one side go before its flags of both.
 var homes = map[elementID][]home{
 	{0, 1}: {{toBytes, 0, false}}, {0, 85}: {{toBytes, 1, true}},
-	{0, 231}: {{toBytes, 2, false}, {toDataUp, 1, false}}, {0, 23}: {{toBytes, 3, false}},
-	{0, 352}: {{toBytes, 4, false}}, {0, 353}: {{toBytes, 5, false}},
+	{ciscoPEN, 8338}: {{toBytes, 2, false}}, {0, 231}: {{toBytes, 3, false}, {toDataUp, 1, false}}, {0, 23}: {{toBytes, 4, false}},
+	{0, 352}: {{toBytes, 5, false}}, {0, 353}: {{toBytes, 6, false}},
 	{0, 2}: {{toPackets, 0, false}}, {0, 86}: {{toPackets, 1, true}},
 	{0, 298}: {{toPackets, 2, false}}, {0, 24}: {{toPackets, 3, false}},
 	{reversePEN, 1}: {{toRevBytes, 0, false}}, {reversePEN, 85}: {{toRevBytes, 1, true}},
-	{0, 232}:        {{toRevBytes, 2, false}, {toDataDown, 1, false}},
+	{ciscoPEN, 8337}: {{toRevBytes, 2, false}}, {0, 232}: {{toRevBytes, 3, false}, {toDataDown, 1, false}},
 	{reversePEN, 2}: {{toRevPackets, 0, false}}, {reversePEN, 86}: {{toRevPackets, 1, true}},
 	{0, 299}: {{toRevPackets, 2, false}},
 	{0, 401}: {{toDataUp, 0, false}}, {reversePEN, 401}: {{toDataDown, 0, false}},
@@ -96,6 +96,10 @@ var homes = map[elementID][]home{
 
 	{0, 8}: {{toSrc4, 0, false}}, {0, 27}: {{toSrc6, 0, false}},
 	{0, 12}: {{toDst4, 0, false}}, {0, 28}: {{toDst6, 0, false}},
+	// Cisco's client and server, and the stations of wireless networks.
+	{ciscoPEN, 12236}: {{toSrc4, 1, false}}, {ciscoPEN, 12237}: {{toDst4, 1, false}},
+	{ciscoPEN, 12240}: {{toSrcPort, 3, false}}, {ciscoPEN, 12241}: {{toDstPort, 3, false}},
+	{0, 366}: {{toSrc4, 2, false}}, {0, 365}: {{toSrcMAC, 2, false}},
 	{0, 15}: {{toNext4, 0, false}}, {0, 62}: {{toNext6, 0, false}},
 	{0, 7}: {{toSrcPort, 0, false}}, {0, 182}: {{toSrcPort, 1, true}}, {0, 180}: {{toSrcPort, 2, true}},
 	{0, 11}: {{toDstPort, 0, false}}, {0, 183}: {{toDstPort, 1, true}}, {0, 181}: {{toDstPort, 2, true}},
@@ -240,7 +244,7 @@ func (d *Decoder) compile(t *template) *plan {
 	p.hasFlags = taken[toFlags] || taken[toMoreFlags]
 	p.hasData = taken[toDataUp] || taken[toDataDown]
 	p.nobody = !p.hasAddress(&taken)
-	if has(ids, elementID{0, 231}) || has(ids, elementID{0, 298}) {
+	if has(ids, elementID{0, 231}) || has(ids, elementID{0, 298}) || has(ids, elementID{ciscoPEN, 12236}) {
 		p.initiator = flowrec.SrcBegan
 	}
 	for _, n := range []target{toRate, toInterval, toSpace, toSampler, toSelector, toSequence, toDuration, toInit} {
