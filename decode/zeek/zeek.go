@@ -124,6 +124,9 @@ var (
 	errNoKind   = errors.New("neither a _path nor its members say which log it is of")
 )
 
+// byteOrder is what some editors put before a text.
+var byteOrder = []byte("\xef\xbb\xbf")
+
 // Line decodes one line, without its end, and appends what it gives to b. It
 // keeps nothing of line. The error says why the line could not be read; then
 // b is as it was.
@@ -131,6 +134,9 @@ func (d *Decoder) Line(b *weir.Batch, line []byte) error {
 	d.count.Lines++
 	d.reset()
 	line = bytes.TrimSuffix(line, []byte("\r"))
+	if d.count.Lines == 1 {
+		line = bytes.TrimPrefix(line, byteOrder)
+	}
 	var err error
 	switch {
 	case len(line) == 0:
@@ -489,7 +495,7 @@ func dated(s string) bool {
 
 // IsLog reports whether head, the begin of a file, is that of a log of Zeek.
 func IsLog(head []byte) bool {
-	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	head = bytes.TrimPrefix(head, byteOrder)
 	for range 8 { // comments before the header
 		if bytes.HasPrefix(head, []byte("#separator ")) || bytes.HasPrefix(head, []byte("#fields\t")) || bytes.HasPrefix(head, []byte("#path\t")) {
 			return true

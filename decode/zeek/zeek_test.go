@@ -121,6 +121,7 @@ func TestSameInJSON(t *testing.T) {
 		"wrapped":                         {Config{}, `{"@timestamp":"2025-11-21T08:14:02.000Z","event":{"dataset":"zeek.conn","module":"zeek"},"message":` + fmt.Sprintf("%q", plain) + `}`},
 		"wrapped, told by the file":       {Config{}, `{"message":` + fmt.Sprintf("%q", plain) + `,"log":{"file":{"path":"/nsm/zeek/logs/current/conn.log"}}}`},
 		"with a carriage return":          {Config{}, plain + "\r"},
+		"with a byte order mark":          {Config{}, "\xef\xbb\xbf" + plain},
 		"one of another log before":       {Config{}, `{"_path":"stats","ts":1}` + "\n" + plain},
 		"the same members in other order": {Config{}, `{"uid":"X","ts":1,"_path":"stats"}` + "\n" + plain},
 	} {

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-nta/weir"
 )
 
-// maxHeld is how many flows wait for their time, some 60 MB. When they are
+// maxHeld is how many flows wait for their time, some 40 MB. When they are
 // more, that which ends first goes on early: time may then step back for who
 // comes after, by as much as the flow before it was too late. Who opens that
 // many conversations at once can disorder time, and not lose any.

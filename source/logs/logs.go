@@ -518,6 +518,12 @@ func (s *Source) line(f *file, line []byte, others time.Time) error {
 func (s *Source) sort(from format) {
 	s.health[from].records += uint64(s.in.Len())
 	s.health[from].flows += uint64(len(s.in.Flows))
+	switch {
+	case len(s.in.Flows) > 0:
+		s.health[from].sensor = s.in.Flows[0].Sensor
+	case len(s.in.DNS) > 0:
+		s.health[from].sensor = s.in.DNS[0].Sensor
+	}
 	for i := range s.in.Flows {
 		s.hold.put(&s.in.Flows[i], from == zeekLog, s.round)
 	}

@@ -171,6 +171,7 @@ type health [formats]sums
 type sums struct {
 	lines, bytes, records, flows, bad uint64
 	since, seen                       time.Time
+	sensor                            string // that the last flow or question carried
 }
 
 func (c *sums) saw(t time.Time) {
@@ -190,11 +191,11 @@ func (h *health) report(s *Source) {
 			continue
 		}
 		row := weir.Exporter{
-			Time: c.seen, Since: c.since, Seen: c.seen, Sensor: s.c.Sensor, Input: strings.Join(s.c.Inputs, " "), Kind: f.String(),
+			Time: c.seen, Since: c.since, Seen: c.seen, Sensor: c.sensor, Input: strings.Join(s.c.Inputs, " "), Kind: f.String(),
 			Datagrams: c.lines, Bytes: c.bytes, Records: c.records, Flows: c.flows, DroppedDecoder: c.bad,
 		}
 		if row.Sensor == "" {
-			row.Sensor = f.String()
+			row.Sensor = cmp.Or(s.c.Sensor, f.String())
 		}
 		if s.follower != nil {
 			row.Since, row.Time = s.follower.reported, time.Now()
