@@ -35,9 +35,9 @@ var failedStates = []weir.State{
 // other protocols it is what got no answer.
 func FailedFilter(proto weir.Proto) string {
 	if proto == weir.TCP {
-		return "slice = 0 and data.down = 0 and (state in (S0, REJ, RSTO, RSTR, RSTOS0, RSTRH, SH) or pkts.down = 0 and data.up = 0) and (history !~ /D/ or history ~ /S/)"
+		return "slice = 0 and half = false and data.down = 0 and (state in (S0, REJ, RSTO, RSTR, RSTOS0, RSTRH, SH) or pkts.down = 0 and data.up = 0) and (history !~ /D/ or history ~ /S/)"
 	}
-	return "slice = 0 and pkts.down = 0"
+	return "slice = 0 and half = false and pkts.down = 0"
 }
 
 // Since returns "since … until …" of the hunting language for records that
@@ -69,7 +69,7 @@ func OutcomeOf(f *weir.Flow) Outcome {
 	switch {
 	case f.Slice > 0 || !unicast(f.Dst):
 		return Unclear
-	case f.Half && !slices.Contains(failedStates, f.State):
+	case f.Half:
 		return Unclear // an exporter told of one direction: there may have been an answer
 	case f.Proto == weir.TCP && strings.Contains(f.History, "D") && !strings.Contains(f.History, "S"):
 		return Unclear // data without a SYN before it: the middle of a conversation, whoever began it

@@ -37,6 +37,9 @@ var contacts = []struct {
 	{"ping6 unanswered", weir.Flow{Proto: weir.ICMPv6, ICMP: &weir.ICMP{Type: 128}}, Failed},
 	{"ping answered", weir.Flow{Proto: weir.ICMPv4, ICMP: &weir.ICMP{Type: 8}, PacketsUp: 1, PacketsDown: 1}, Shallow},
 	{"unreachable", weir.Flow{Proto: weir.ICMPv4, ICMP: &weir.ICMP{Type: 3}}, Unclear},
+	{"half of a connection", weir.Flow{Proto: weir.TCP, State: weir.StateOTH, Half: true}, Unclear},
+	{"half of a connection, reset", weir.Flow{Proto: weir.TCP, State: weir.StateRSTO, Half: true}, Unclear},
+	{"half of UDP", weir.Flow{Proto: weir.UDP, Half: true}, Unclear},
 	{"IP protocol unanswered", weir.Flow{Proto: 132}, Failed},
 }
 

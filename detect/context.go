@@ -55,6 +55,7 @@ type service struct {
 	named      bool   // by handshake or look-up
 	selfSigned bool   // subject and issuer of its certificate are the same
 	certSeen   bool   // a certificate was seen
+	heard      bool   // its conversations were seen as packets, or with their handshakes
 	odd        string // what was said on oddPort, where that is not expected
 	oddPort    uint16
 	ja4        string // of its latest client
@@ -132,6 +133,7 @@ func (c *Context) Hosts(svc Service) (users, active int) {
 
 func (s *service) learn(f *weir.Flow) {
 	s.flows++
+	s.heard = s.heard || len(f.Exporters) == 0 || f.TLS != nil || f.HTTP != nil
 	if f.BytesDown > bulky {
 		s.bulky++
 	}
@@ -318,8 +320,12 @@ func (c *Context) age(v *verdict, k *service) {
 func (c *Context) names(v *verdict, host netip.Addr, k *service) {
 	switch {
 	case k.named:
+	case !c.askers.Has(host, c.latest) && !k.heard:
+		v.cannot("name: the flows come from an exporter that tells none, and no DNS of this host was seen")
 	case !c.askers.Has(host, c.latest):
 		v.cannot("name: no DNS of this host was seen, so a missing name says nothing")
+	case !k.heard:
+		v.add("no name", 0.7, "no name leads there: none was looked up")
 	default:
 		v.add("no name", 0.7, "no name leads there: none looked up, none in a handshake")
 	}
@@ -329,6 +335,8 @@ func (s *service) handshake(v *verdict, p Pattern) {
 	switch {
 	case s.selfSigned:
 		v.add("self-signed", 0.7, "its certificate is signed by itself")
+	case !s.certSeen && !s.heard:
+		v.cannot("certificate and client fingerprint: the flows come from an exporter that tells no handshakes")
 	case !s.certSeen:
 		v.cannot("certificate: none was seen (TLS 1.3 hides it)")
 	}

@@ -463,6 +463,25 @@ func TestContextWithoutDNS(t *testing.T) {
 	}
 }
 
+// TestContextOfExports expects to be told that an exporter tells no handshakes.
+func TestContextOfExports(t *testing.T) {
+	c := NewContext(DefaultLimits)
+	f := weir.Flow{Src: addr("10.0.0.1"), Dst: addr("203.0.113.7"), DstPort: 443, Proto: weir.TCP, Direction: weir.Outbound, Exporters: []string{"192.0.2.1"}}
+	svc := c.Flow(&f)
+	_, blind := c.Score(&Score{}, f.Src, svc, Pattern{})
+	told := func(what string) bool {
+		return slices.ContainsFunc(blind, func(s string) bool { return strings.HasPrefix(s, what) && strings.Contains(s, "exporter") })
+	}
+	if !told("name: ") || !told("certificate and client fingerprint: ") {
+		t.Errorf("could not check %q, want name and certificate with the exporter as the reason", blind)
+	}
+	f.TLS = &weir.TLS{JA4: "t13d1516h2_8daaf6152771_02713d6af862"}
+	c.Flow(&f)
+	if _, blind = c.Score(&Score{}, f.Src, svc, Pattern{}); told("name: ") || told("certificate") {
+		t.Errorf("could not check %q, want nothing for the sake of an exporter that tells handshakes", blind)
+	}
+}
+
 func TestContextDoesNotAllocate(t *testing.T) {
 	c := NewContext(DefaultLimits)
 	f := weir.Flow{Start: start, End: start, Src: hostN(1), Dst: addr("203.0.113.9"), DstPort: 443, Proto: weir.TCP, Direction: weir.Outbound,

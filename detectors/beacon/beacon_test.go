@@ -353,3 +353,39 @@ func BenchmarkFlow(b *testing.B) {
 		i++
 	}
 }
+
+// TestSampled: up to 1 packet in 10 a beacon is found, without its sizes;
+// beyond, and where the rate is not told, nothing is timed.
+func TestSampled(t *testing.T) {
+	for _, c := range []struct {
+		sampling uint32
+		unknown  bool
+		found    bool
+	}{{0, false, true}, {10, false, true}, {11, false, false}, {0, true, false}} {
+		var found []weir.Finding
+		h, err := Detector.Default.New(func(f weir.Finding) { found = append(found, f) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := &detecttest.Traffic{}
+		implant(tr, "10.10.1.101", "203.0.113.77:443/tcp", time.Minute, 0.1, 0, 300, func(f *weir.Flow) {
+			strange(f)
+			f.Sampling, f.SamplingUnknown = c.sampling, c.unknown
+		})
+		for _, r := range tr.Records {
+			h.Flow(r.(*weir.Flow))
+		}
+		h.End(time.Time{})
+		if got := len(found) > 0; got != c.found {
+			t.Errorf("sampled 1:%d (unknown: %v): found %v, want %v", c.sampling, c.unknown, got, c.found)
+			continue
+		}
+		for _, f := range found {
+			sizes := slices.ContainsFunc(f.Terms, func(t weir.Term) bool { return t.Name == "sizes" })
+			blind := slices.ContainsFunc(f.CouldNotCheck, func(s string) bool { return strings.HasPrefix(s, "sizes: ") })
+			if sampled := c.sampling > 1; sizes == sampled || blind != sampled {
+				t.Errorf("sampled 1:%d: sizes scored %v, told as not checked %v", c.sampling, sizes, blind)
+			}
+		}
+	}
+}

@@ -35,7 +35,8 @@ type channel struct {
 	app         string
 	guessed     bool
 	mismatch    string
-	unanswered  int // of starts, all ever
+	sampling    uint32 // N of 1:N, at most mostSampled; 0 if all packets were seen
+	unanswered  int    // of starts, all ever
 	total       int
 	questions   *questions // nil if its starts are flows
 
@@ -81,9 +82,10 @@ func (c *channel) add(f *weir.Flow) bool {
 		return false
 	}
 	c.start(f.Start, f.BytesUp, f.BytesDown)
-	if !f.Answered() {
+	if !f.Answered() && !f.Half {
 		c.unanswered++
 	}
+	c.sampling = max(c.sampling, f.Sampling)
 	c.portChanges = c.portChanges || c.lastPort != 0 && c.lastPort != f.SrcPort
 	c.lastPort, c.addr = f.SrcPort, f.Dst
 	c.learn(f)

@@ -125,7 +125,9 @@ func (d *detector) measure(c *channel, after int64) window {
 		}
 	}
 	w.timing = d.measurer.Measure(d.times)
-	w.zs, w.spread = periodic.Sizes(d.up, d.down)
+	if c.sampling <= 1 { // else sizes are multiples of the rate
+		w.zs, w.spread = periodic.Sizes(d.up, d.down)
+	}
 	slices.Sort(d.up)
 	slices.Sort(d.down)
 	w.medianUp, w.medianDown = periodic.Quantile(d.up, 0.5), periodic.Quantile(d.down, 0.5)
@@ -158,6 +160,9 @@ func (d *detector) decide(k key, c *channel, w *window) {
 		couldNotCheck = append(withoutCertificates(couldNotCheck), d.addQuestions(s, c)...)
 	} else {
 		couldNotCheck = append(couldNotCheck, d.addDead(s, k, c)...)
+	}
+	if c.sampling > 1 {
+		couldNotCheck = append(couldNotCheck, fmt.Sprintf("sizes: 1 packet in %d was seen", c.sampling))
 	}
 	if c.internal {
 		s.Add("bias", biasInside, "timers between hosts of one's own are the rule")
