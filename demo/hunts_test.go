@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/weir-nta/weir/config"
 	"github.com/weir-nta/weir/internal/sharedtest"
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/query"
@@ -119,19 +121,23 @@ func stored(t *testing.T) *memory.Store {
 	return st
 }
 
-// lists are those that an office such as that of the demo keeps.
-var lists = &query.Lists{
-	Named: map[string][]query.Entry{
-		"doh":      {{Value: "192.0.2.53"}, {Value: "doh.resolver.example"}},
-		"scanners": {{Value: "10.20.0.40"}},
-	},
-	Intel: []query.Entry{{Value: "login.evil.example"}, {Value: "203.0.113.77"}},
-}
+// lists are those that docs/hunt/hunts.md has in its configuration.
+var lists = sync.OnceValue(func() *query.Lists {
+	page, err := os.ReadFile("../docs/hunt/hunts.md")
+	if err != nil {
+		panic(err)
+	}
+	c, err := config.Parse(regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(page)[1], nil)
+	if err != nil {
+		panic(err)
+	}
+	return c.Lists
+})
 
 // rows calls yield with each row of the answer.
 func rows(t *testing.T, st *memory.Store, q *query.Query, yield func(query.Row)) {
 	t.Helper()
-	for row, err := range st.Query(t.Context(), query.Ask{Query: q, From: Start(), To: End(), Lists: lists}) {
+	for row, err := range st.Query(t.Context(), query.Ask{Query: q, From: Start(), To: End(), Lists: lists()}) {
 		if err != nil {
 			t.Fatal(err)
 		}

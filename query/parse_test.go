@@ -175,6 +175,35 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// TestLanguagePage parses the examples of docs/hunt/language.md, and wants an
+// example of each stage, aggregate, function and condition.
+func TestLanguagePage(t *testing.T) {
+	page, err := os.ReadFile("../docs/hunt/language.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, m := range regexp.MustCompile("(?s)```wq\n(.*?)```").FindAllSubmatch(page, -1) {
+		q, err := query.Parse(string(m[1]))
+		if err != nil {
+			t.Errorf("%s: %v", m[1], err)
+			continue
+		}
+		if _, err := query.Format(string(m[1])); err != nil {
+			t.Errorf("%s: %v", m[1], err)
+		}
+		all.WriteString(q.String() + "\n")
+	}
+	for word := range strings.FieldsSeq(`where stats timechart extend select dedup head sort top rare then lookup render
+		count( count_if( dcount( sum( min( max( avg( median( p95( pct( stdev( values( any( first( last( period(
+		entropy( len( lower( apex( subnet( hour( weekday( bucket( abs( coalesce( if( first_seen( prevalence( usual(
+		new( known( intel( has in not and or like ~ contains starts_with ends_with between local( private( @intel @list: @sensors: from since until`) {
+		if !strings.Contains(all.String(), word) {
+			t.Errorf("no example of %s", word)
+		}
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	for _, file := range []string{"testdata/accepted.txt", "testdata/warned.txt"} {
 		b, err := os.ReadFile(file)
