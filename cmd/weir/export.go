@@ -162,6 +162,12 @@ func (e *exporting) question(table, text string) (*query.Query, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
+	if strings.HasPrefix(e.format, "zeek") && len(q.Stages) == 0 {
+		// Who reads several logs goes through them side by side.
+		if q, err = query.Parse(full + " | sort ts"); err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+	}
 	if e.records() && !whole(q) {
 		return nil, exitWith(exitUsage, "%s is for whole records, and the question gives other rows\n  hint: leave out what comes after the filter, or take csv, ndjson or parquet", e.format)
 	}
