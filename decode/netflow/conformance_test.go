@@ -340,7 +340,7 @@ func goflow2Records(t *testing.T, c *flowCase) (records []goflow2Record, clocks 
 // has others. Where Weir keeps one value of two, RFC 7011, 4.2 leaves the
 // choice to the collector.
 func whyNot(e elementID, has map[elementID]int) string {
-	any := func(ids ...uint16) bool {
+	hasAny := func(ids ...uint16) bool {
 		for _, id := range ids {
 			if has[elementID{0, id}] > 0 {
 				return true
@@ -351,7 +351,7 @@ func whyNot(e elementID, has map[elementID]int) string {
 	switch {
 	case has[e] > 1:
 		return "the element occurs several times: the first is the field, others are in Extra"
-	case e == elementID{0, 85} && any(1), e == elementID{0, 86} && any(2), e == elementID{reversePEN, 85} && has[elementID{reversePEN, 1}] > 0:
+	case e == elementID{0, 85} && hasAny(1), e == elementID{0, 86} && hasAny(2), e == elementID{reversePEN, 85} && has[elementID{reversePEN, 1}] > 0:
 		return "a total beside a delta: the delta is kept"
 	case (e.pen == 0 || e.pen == reversePEN) && (e.id >= 150 && e.id <= 162 || e.id == 21 || e.id == 22):
 		return "a time beside another or of a clock that is not right: one is kept"

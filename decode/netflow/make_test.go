@@ -53,7 +53,7 @@ func dataSet(id uint16, records ...[]byte) []byte {
 	return b
 }
 
-// iana9 and enterprise make field specifiers.
+// spec and enterprise make field specifiers.
 func spec(id, length uint16) []byte { return u16(u16(nil, id), length) }
 
 func enterprise(pen uint32, id, length uint16) []byte {

@@ -176,6 +176,17 @@ const (
 	readLast4
 	readStartMilli8
 	readEndMilli8
+	readSrcDst4 // two fields that lie side by side
+	readSrcDst6
+	readPorts
+	readPacketsBytes4
+	readBytesPackets4
+	readInOut2
+	readInOut4
+	readSrcDstAS2
+	readSrcDstAS4
+	readFirstLast4
+	readLastFirst4
 	readAny // any element of any length
 )
 
@@ -357,6 +368,7 @@ func (p *plan) shape() {
 			}
 		}
 	}
+	p.ops = pair(p.ops)
 	for _, o := range p.cold {
 		if n := len(p.spans); n > 0 && p.spans[n-1].off+p.spans[n-1].len == o.off {
 			p.spans[n-1].len += o.len
@@ -364,6 +376,33 @@ func (p *plan) shape() {
 		}
 		p.spans = append(p.spans, span{o.off, o.len})
 	}
+}
+
+// pairs are the codes for two fields side by side: most templates have them
+// in these orders, and finding out what to do next costs as much as a load.
+var pairs = map[[2]code]code{
+	{readSrc4, readDst4}: readSrcDst4, {readSrc6, readDst6}: readSrcDst6, {readSrcPort2, readDstPort2}: readPorts,
+	{readPackets4, readBytes4}: readPacketsBytes4, {readBytes4, readPackets4}: readBytesPackets4,
+	{readIn2, readOut2}: readInOut2, {readIn4, readOut4}: readInOut4,
+	{readSrcAS2, readDstAS2}: readSrcDstAS2, {readSrcAS4, readDstAS4}: readSrcDstAS4,
+	{readFirst4, readLast4}: readFirstLast4, {readLast4, readFirst4}: readLastFirst4,
+}
+
+// pair puts ops together that pairs has a code for.
+func pair(ops []op) []op {
+	out := ops[:0]
+	for i := 0; i < len(ops); i++ {
+		o := ops[i]
+		if i+1 < len(ops) && o.off+o.len == ops[i+1].off {
+			if c, ok := pairs[[2]code{o.code, ops[i+1].code}]; ok {
+				o.code = c
+				o.len += ops[i+1].len
+				i++
+			}
+		}
+		out = append(out, o)
+	}
+	return out
 }
 
 func shapeOf(o *op) code {
@@ -553,10 +592,37 @@ func (d *Decoder) read(r *flowrec.Record, ops []op, b []byte, c *clock) {
 			r.Start = fromMilliseconds(binary.BigEndian.Uint64(v))
 		case readEndMilli8:
 			r.End = fromMilliseconds(binary.BigEndian.Uint64(v))
+		case readSrcDst4:
+			r.Src, r.Dst = netip.AddrFrom4([4]byte(v)), netip.AddrFrom4([4]byte(v[4:]))
+		case readSrcDst6:
+			r.Src, r.Dst = netip.AddrFrom16([16]byte(v)), netip.AddrFrom16([16]byte(v[16:]))
+		case readPorts:
+			r.SrcPort, r.DstPort = binary.BigEndian.Uint16(v), binary.BigEndian.Uint16(v[2:])
+		case readPacketsBytes4:
+			r.Packets, r.Bytes = uint64(binary.BigEndian.Uint32(v)), uint64(binary.BigEndian.Uint32(v[4:]))
+		case readBytesPackets4:
+			r.Bytes, r.Packets = uint64(binary.BigEndian.Uint32(v)), uint64(binary.BigEndian.Uint32(v[4:]))
+		case readInOut2:
+			r.InIf, r.OutIf = uint32(binary.BigEndian.Uint16(v)), uint32(binary.BigEndian.Uint16(v[2:]))
+		case readInOut4:
+			r.InIf, r.OutIf = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+		case readSrcDstAS2:
+			r.SrcAS, r.DstAS = uint32(binary.BigEndian.Uint16(v)), uint32(binary.BigEndian.Uint16(v[2:]))
+		case readSrcDstAS4:
+			r.SrcAS, r.DstAS = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+		case readFirstLast4:
+			d.readUptimes(r, binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:]), c)
+		case readLastFirst4:
+			d.readUptimes(r, binary.BigEndian.Uint32(v[4:]), binary.BigEndian.Uint32(v), c)
 		default:
 			d.readAny(r, o, v[:o.len], c)
 		}
 	}
+}
+
+func (d *Decoder) readUptimes(r *flowrec.Record, first, last uint32, c *clock) {
+	d.notes.first, d.notes.last, d.notes.hasFirst, d.notes.hasLast = first, last, true, true
+	r.Start, r.End = c.at(first), c.at(last)
 }
 
 // readAny reads an element of any length.
