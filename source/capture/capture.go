@@ -154,6 +154,11 @@ func (s *Source) Run(ctx context.Context, emit func(*weir.Batch) error) error {
 			err = cerr
 		}
 	}
+	if s.tally.packets > 0 && (err == nil || ctx.Err() != nil) {
+		if herr := s.handOn(s.health()); err == nil {
+			err = herr
+		}
+	}
 	if err == nil && s.tally.files == 0 && len(s.damaged) == 0 {
 		s.damaged = append(s.damaged, &source.DamagedError{Input: strings.Join(s.config.Inputs, ", "), Err: errNone})
 	}
@@ -168,6 +173,7 @@ var errNone = fmt.Errorf("%w: none of its files is one", ErrNotCapture)
 
 func (s *Source) handOn(b *weir.Batch) error {
 	s.tally.records += int64(b.Len())
+	s.tally.flows += int64(len(b.Flows))
 	if s.exports.collector != nil { // which tells of flows long past
 		b.Through = time.Time{}
 	}

@@ -94,8 +94,8 @@ func TestRunFiles(t *testing.T) {
 		t.Errorf("got %v, error %v; want %v", got, err, want)
 	}
 	p := s.Progress()
-	if p.Packets != 12 || p.Records != 3 || p.Skipped != 0 || p.Bytes != size || p.Total != size || len(p.Notes) != 0 {
-		t.Errorf("progress %+v, want 12 packets, 3 records, %d bytes of as many, no notes", p, size)
+	if p.Packets != 12 || p.Records != 4 || p.Skipped != 0 || p.Bytes != size || p.Total != size || len(p.Notes) != 0 {
+		t.Errorf("progress %+v, want 12 packets, 3 records and one of health, %d bytes of as many, no notes", p, size)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/source"
 )
@@ -24,6 +25,9 @@ type tally struct {
 
 	cut     int64 // packets of which not all was captured
 	snaplen int   // the most that was captured of one of them
+
+	first, latest int64 // times of packets
+	flows         int64 // among the records
 
 	last     int64 // time of the packet before, in the same file
 	started  bool
@@ -45,6 +49,10 @@ func (t *tally) begin() { t.started = false }
 
 // packet counts one packet.
 func (t *tally) packet(r *Record) {
+	if t.packets == 0 {
+		t.first, t.latest = r.TS, r.TS
+	}
+	t.first, t.latest = min(t.first, r.TS), max(t.latest, r.TS)
 	t.packets++
 	if len(r.Data) < r.WireLen {
 		t.cut++
@@ -72,6 +80,22 @@ func (t *tally) leaveOut(path string) {
 	if len(t.leftOutNames) < maxNames {
 		t.leftOutNames = append(t.leftOutNames, filepath.Base(path))
 	}
+}
+
+// health is what the captures were as a source of records, for the table of
+// exporters.
+func (s *Source) health() *weir.Batch {
+	t, d := &s.tally, s.decoder.Counters()
+	row := weir.Exporter{
+		Time: time.Unix(0, t.latest).UTC(), Since: time.Unix(0, t.first).UTC(), Seen: time.Unix(0, t.latest).UTC(),
+		Sensor: s.config.Meter.Sensor, Input: strings.Join(s.config.Inputs, " "), Kind: "pcap",
+		Datagrams: uint64(t.packets), Bytes: uint64(s.bytes.Load()), Records: uint64(t.records), Flows: uint64(t.flows),
+		DroppedDecoder: uint64(d.Short+d.BadHeaders+d.BadLinks) + uint64(t.unplaced),
+	}
+	if d := row.Time.Sub(row.Since).Seconds(); d > 0 {
+		row.Rate = float64(row.Records) / d
+	}
+	return &weir.Batch{Exporters: []weir.Exporter{row}}
 }
 
 // publish makes the state of things known to Progress.
