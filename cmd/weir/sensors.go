@@ -257,8 +257,12 @@ func writeSensors(s streams, f *formatFlags, list []*sensor, now time.Time) (err
 		return err
 	}
 	notes := make([][]note, len(list))
+	fetched := map[string]int64{} // datagrams, by input
+	for _, x := range list {
+		fetched[x.input] += x.datagrams
+	}
 	for i, x := range list {
-		notes[i] = x.notes(now)
+		notes[i] = x.notes(now, fetched[x.input])
 		if err := w.Row(x.row(notes[i])); err != nil {
 			return err
 		}
@@ -337,19 +341,20 @@ const (
 	skewed = 60.0
 )
 
-// notes says in words what is the matter with a sensor at a time.
-func (x *sensor) notes(now time.Time) (list []note) {
+// notes says in words what is the matter with a sensor at a time, by whose
+// input so many datagrams were fetched.
+func (x *sensor) notes(now time.Time, fetched int64) (list []note) {
 	say := func(format string, args ...any) { list = append(list, note{what: fmt.Sprintf(format, args...)}) }
 	cost := func(c detect.Condition, value float64, format string, args ...any) {
-		list = append(list, note{fmt.Sprintf(format, args...), costs(c, value)})
+		list = append(list, note{fmt.Sprintf(format, args...), x.costs(c, value)})
 	}
 	if x.live() && now.Sub(x.seen) > goneAfter {
 		say("gone: silent for %s, since %s", detect.Skewed.Format(now.Sub(x.seen).Seconds()), x.seen.UTC().Format("2006-01-02 15:04:05Z"))
 	}
-	if x.active > 0 && len(costs(detect.ActiveTimeout, x.active)) > 0 {
+	if x.active > 0 && len(x.costs(detect.ActiveTimeout, x.active)) > 0 {
 		cost(detect.ActiveTimeout, x.active, "active timeout %s", detect.ActiveTimeout.Format(x.active))
 	}
-	if x.inactive > 0 && len(costs(detect.InactiveTimeout, x.inactive)) > 0 {
+	if x.inactive > 0 && len(x.costs(detect.InactiveTimeout, x.inactive)) > 0 {
 		cost(detect.InactiveTimeout, x.inactive, "inactive timeout %s", detect.InactiveTimeout.Format(x.inactive))
 	}
 	switch {
@@ -365,7 +370,7 @@ func (x *sensor) notes(now time.Time) (list []note) {
 		cost(detect.Lost, share, "%s of %s lost between exporter and here (%s by its sequence numbers)", detect.Lost.Format(share), of, count(x.lost))
 	}
 	if x.kernel > 0 {
-		cost(detect.Lost, float64(x.kernel)/float64(x.kernel+x.datagrams), "%s datagrams dropped by the kernel: they came faster than they were fetched", count(x.kernel))
+		cost(detect.Lost, float64(x.kernel)/float64(x.kernel+fetched), "%s datagrams dropped by the kernel: they came faster than they were fetched", count(x.kernel))
 	}
 	if x.heldLost > 0 {
 		say("%s sets of data given up: their template did not come (%s)", count(x.heldLost), templates(x.missing))
@@ -377,7 +382,7 @@ func (x *sensor) notes(now time.Time) (list []note) {
 		say("%s not looked at because of a limit, or an address that is not allowed", count(x.limit))
 	}
 	if x.store > 0 {
-		cost(detect.Lost, 0, "%s records not kept: the store took none (a full disk?); detectors saw them, questions do not", count(x.store))
+		say("%s records not kept: the store took none (a full disk?); detectors saw them, questions do not", count(x.store))
 	}
 	if x.skew >= skewed || x.skew <= -skewed {
 		word, off := "behind", x.skew
@@ -428,9 +433,16 @@ func (x *sensor) lostShare() (share float64, of string) {
 	return float64(x.lost) / float64(x.lost+got), of
 }
 
-// costs returns what a condition of this value costs which detectors.
-func costs(c detect.Condition, value float64) (list []string) {
+// costs returns what a condition of this value costs which detectors, but for
+// those that find nothing in such records anyway.
+func (x *sensor) costs(c detect.Condition, value float64) (list []string) {
+	k := detect.SourceKindOf(x.kind)
 	for _, d := range parts.Detectors {
+		if k != nil {
+			if blind, _ := d.Judge(k); blind {
+				continue
+			}
+		}
 		if what := d.Costs(c, value); what != "" {
 			list = append(list, d.Name+": "+what)
 		}

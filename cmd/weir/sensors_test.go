@@ -57,7 +57,7 @@ func TestSensors(t *testing.T) {
 		want   []string
 		wantNo []string
 	}{
-		{"well", edge, 0, []string{"edge", "192.0.2.1", "netflow9", "256", "50", "dnstunnel finds nothing in NetFlow 9, IPFIX"}, []string{"lost between", "gone", "clock", "timeout"}},
+		{"well", edge, 0, []string{"edge", "192.0.2.1", "netflow9", "256", "50", "Nothing was lost"}, []string{"lost between", "gone", "clock", "timeout"}},
 		{"long active timeout", with(func(x *weir.Exporter) { x.ActiveTimeout = 30 * time.Minute }), 0, []string{
 			"edge (192.0.2.1, netflow9, domain 256)", "active timeout 30 min",
 			"beacon: calls from one port (UDP, connections kept open) come as one record every 30 min: of these, beacons under 10 min are invisible here",
@@ -70,9 +70,9 @@ func TestSensors(t *testing.T) {
 		{"sampled a little", with(func(x *weir.Exporter) { x.Sampling = 4 }), 0, []string{"sampled 1:4", "beacon: of 1 packet in 4"}, []string{"no timing score"}},
 		{"rate not told", with(func(x *weir.Exporter) { x.SamplingUnknown = true }), 0, []string{"rate that it does not tell"}, nil},
 		{"one way", with(func(x *weir.Exporter) { x.OneWay = 0.95 }), 0, []string{"one direction only of 95 % of conversations", "portscan: of 95 % of conversations it is not known"}, nil},
-		{"lost datagrams", with(func(x *weir.Exporter) { x.Lost = 14 }), 0, []string{"12 % of datagrams lost between exporter and here (840 by its sequence numbers)", "dnstunnel: 12 % of questions"}, nil},
+		{"lost datagrams", with(func(x *weir.Exporter) { x.Lost = 14 }), 0, []string{"12 % of datagrams lost between exporter and here (840 by its sequence numbers)", "portscan: 12 % of probes"}, nil},
 		{"lost records", with(func(x *weir.Exporter) { x.Kind, x.Lost = "netflow5", 3 }), 0, []string{"0.1 % of records lost"}, []string{"probes are missing"}},
-		{"kernel", with(func(x *weir.Exporter) { x.DroppedKernel = 50 }), 0, []string{"3,000 datagrams dropped by the kernel", "beacon: 33 % of calls are missing: few beacons"}, nil},
+		{"kernel", with(func(x *weir.Exporter) { x.DroppedKernel = 50 }), 0, []string{"3,000 datagrams dropped by the kernel", "beacon: 20 % of calls are missing"}, nil},
 		{"templates", with(func(x *weir.Exporter) { x.MissingTemplates, x.HeldLost = []uint32{260, 261}, 2 }), 0, []string{"120 sets of data given up: their template did not come (260, 261)"}, nil},
 		{"unread", with(func(x *weir.Exporter) { x.DroppedDecoder, x.DroppedLimit = 1, 2 }), 0, []string{"60 could not be read", "120 not looked at because of a limit"}, nil},
 		{"store", with(func(x *weir.Exporter) { x.DroppedStore = 7 }), 0, []string{"420 records not kept"}, nil},
