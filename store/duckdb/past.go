@@ -19,7 +19,7 @@ func (an *answering) scans(l *query.Look) string {
 	if an.s.segs.firstSeen(l.Query, l.From, l.To) != nil {
 		return ""
 	}
-	return l.Text + ": no index of these fields: the records are scanned"
+	return l.Text + ": no index of these fields and this time: the records are scanned"
 }
 
 // known says whether the tuple of p was seen before the window. Missing is a
