@@ -52,7 +52,9 @@ func TestLooksByIndex(t *testing.T) {
 		return rows, notes
 	}
 	// what lies within one day, as those 5h, is scanned with an index too
-	scanning := func(n string) bool { return strings.Contains(n, "no index of these fields") && !strings.Contains(n, "5h") }
+	scanning := func(n string) bool {
+		return strings.Contains(n, "no index of these fields") && !strings.Contains(n, "5h")
+	}
 	want, notes := answers()
 	if !slices.ContainsFunc(notes, scanning) {
 		t.Errorf("without an index: the notes %q tell of no scan", notes)
