@@ -2,6 +2,7 @@ package meter
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"time"
 
 	"github.com/weir-nta/weir"
@@ -33,7 +34,7 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 }
 
 func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
-	if dns.Looks(p.Payload) || dnsPort(f.key.ap) || dnsPort(f.key.bp) {
+	if dns.Looks(p.Payload) || dnsPort(f.key.APort) || dnsPort(f.key.BPort) {
 		if m.dnsMessage(f, end, ts, p.Payload, cutShort(p)) {
 			f.kind, f.app = isDNS, dns.Dialect(p.SrcPort, p.DstPort)
 			return
@@ -68,7 +69,7 @@ func (m *Meter) dnsBegins(f *flow, end uint8, ts int64, b []byte) (used int, ok 
 	}
 	n := 2 + int(binary.BigEndian.Uint16(b))
 	whole := n >= 2+header && len(b) >= n && dns.Looks(b[2:n])
-	begun := n >= 2+header && len(b) < n && (f.key.ap == 53 || f.key.bp == 53)
+	begun := n >= 2+header && len(b) < n && (f.key.APort == 53 || f.key.BPort == 53)
 	if !whole && !begun {
 		return 0, false
 	}
@@ -219,8 +220,8 @@ func (m *Meter) response(f *flow, end uint8, ts int64, b []byte) {
 // dnsEnds sets who asked whom.
 func (m *Meter) dnsEnds(d *weir.DNSTransaction, f *flow, asker uint8) {
 	k := &f.key
-	d.Sensor, d.Proto, d.App = m.config.Sensor, k.proto, dns.Dialect(k.ap, k.bp)
-	d.Src, d.Dst, d.SrcPort, d.DstPort = k.a.Netip(), k.b.Netip(), k.ap, k.bp
+	d.Sensor, d.Proto, d.App = m.config.Sensor, k.Proto, dns.Dialect(k.APort, k.BPort)
+	d.Src, d.Dst, d.SrcPort, d.DstPort = k.A.Netip(), k.B.Netip(), k.APort, k.BPort
 	if asker == 1 {
 		d.Src, d.Dst, d.SrcPort, d.DstPort = d.Dst, d.Src, d.DstPort, d.SrcPort
 	}
@@ -228,13 +229,13 @@ func (m *Meter) dnsEnds(d *weir.DNSTransaction, f *flow, asker uint8) {
 
 // toMany reports whether what an end sends goes to a group or to all.
 func toMany(f *flow, end uint8) bool {
-	dst := f.key.b
+	dst := f.key.B
 	if end == 1 {
-		dst = f.key.a
+		dst = f.key.A
 	}
 	if dst.Is4() {
 		v4 := uint32(dst.Lo)
-		return v4>>28 == 0xe || v4&0xff == 0xff && f.key.ap == 137 && f.key.bp == 137
+		return v4>>28 == 0xe || v4&0xff == 0xff && f.key.APort == 137 && f.key.BPort == 137
 	}
 	return dst.Hi>>56 == 0xff
 }
@@ -263,6 +264,11 @@ func question(id uint16, b []byte) uint64 {
 		h = mix(h^uint64(c), prime)
 	}
 	return h
+}
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 func (w *waiting) take() uint32 {

@@ -9,11 +9,11 @@ import (
 
 // A flow is a conversation that has not ended yet.
 type flow struct {
-	key        key
+	key        packet.Key
 	hash       uint32
 	prev, next uint32 // neighbours in the slot of the wheel, or in the free list
 	slot       int16  // of the wheel; noSlot while in none
-	orig       uint8  // the end that began: 0 for key.a, 1 for key.b
+	orig       uint8  // the end that began: 0 for key.A, 1 for key.B
 	kind       kind   // what the heads have shown so far
 	tries      uint8  // datagrams shown to the recognisers
 	partial    bool   // TCP: the beginning was not seen (Zeek's is_partial)
@@ -123,8 +123,8 @@ func (m *Meter) newFlow() (uint32, *flow) {
 }
 
 // open begins a flow with its first packet.
-func (m *Meter) open(k *key, hash uint32, end uint8, ts int64, p *packet.Packet) (uint32, *flow) {
-	if m.table.used >= m.config.MaxFlows {
+func (m *Meter) open(k *packet.Key, hash uint32, end uint8, ts int64, p *packet.Packet) (uint32, *flow) {
+	if m.table.Len() >= m.config.MaxFlows {
 		m.evict()
 	}
 	i, f := m.newFlow()
@@ -138,7 +138,7 @@ func (m *Meter) open(k *key, hash uint32, end uint8, ts int64, p *packet.Packet)
 		f.flip(m)
 	}
 	m.count.Flows++
-	m.table.add(hash, i)
+	m.table.Add(hash, i)
 	return i, f
 }
 
@@ -151,7 +151,7 @@ func (f *flow) flip(m *Meter) {
 
 // idle returns how long a flow may be silent.
 func (m *Meter) idle(f *flow) int64 {
-	switch f.key.proto {
+	switch f.key.Proto {
 	case weir.TCP:
 		return int64(m.config.TCPIdle)
 	case weir.ICMPv4, weir.ICMPv6:
@@ -181,7 +181,7 @@ func (m *Meter) end(i uint32, f *flow, why reason) {
 		m.release(&f.s[e])
 		m.releaseHoles(&f.s[e].tcp)
 	}
-	m.table.remove(f.hash, i)
+	m.table.Remove(f.hash, i)
 	*f = flow{next: m.free}
 	m.free = i
 }
@@ -208,7 +208,7 @@ func (m *Meter) record(f *flow, why reason) {
 	r.Ongoing = why == cut || why == early || why == closed && !f.over()
 	r.Sensor = m.config.Sensor
 	m.endpoints(f, r)
-	r.Proto = f.key.proto
+	r.Proto = f.key.Proto
 	if r.Proto == weir.ICMPv4 || r.Proto == weir.ICMPv6 {
 		r.ICMP = &weir.ICMP{Type: f.icmp.Type, Code: f.icmp.Code}
 	}
@@ -243,27 +243,27 @@ func shared[T any](v *T) *T {
 // endpoints sets addresses and ports. Those of ICMP are no ports.
 func (m *Meter) endpoints(f *flow, r *weir.Flow) {
 	k := &f.key
-	r.Src, r.Dst, r.SrcPort, r.DstPort = k.a.Netip(), k.b.Netip(), k.ap, k.bp
+	r.Src, r.Dst, r.SrcPort, r.DstPort = k.A.Netip(), k.B.Netip(), k.APort, k.BPort
 	if f.orig == 1 {
 		r.Src, r.Dst, r.SrcPort, r.DstPort = r.Dst, r.Src, r.DstPort, r.SrcPort
 	}
-	if k.proto == weir.ICMPv4 || k.proto == weir.ICMPv6 {
+	if k.Proto == weir.ICMPv4 || k.Proto == weir.ICMPv6 {
 		r.SrcPort, r.DstPort = 0, 0
 	}
 }
 
 // over reports whether the conversation has ended by what it said itself.
 func (f *flow) over() bool {
-	return f.key.proto == weir.TCP && f.fixed != 0 && (f.s[0].tcp.closed || f.s[1].tcp.closed)
+	return f.key.Proto == weir.TCP && f.fixed != 0 && (f.s[0].tcp.closed || f.s[1].tcp.closed)
 }
 
 // state returns Zeek's conn_state.
 func (f *flow) state() weir.State {
 	up, down := &f.s[f.orig], &f.s[f.orig^1]
 	switch {
-	case f.key.proto == weir.TCP:
+	case f.key.Proto == weir.TCP:
 		return tcpState(&up.tcp, &down.tcp, f.history.letters[:f.history.n])
-	case f.key.proto != weir.UDP:
+	case f.key.Proto != weir.UDP:
 		return weir.StateOTH
 	case !f.sentUDP(f.orig):
 		return weir.StateSHR

@@ -388,7 +388,7 @@ func (m *Meter) other(f *flow, end uint8, b []byte) {
 	} else {
 		server = b
 	}
-	if name := app.Recognise(f.key.proto, client, server); name != "" {
+	if name := app.Recognise(f.key.Proto, client, server); name != "" {
 		f.kind, f.app = isOther, name
 		m.finish(&f.s[0])
 		m.finish(&f.s[1])
@@ -406,7 +406,7 @@ func (m *Meter) lastWord(f *flow) {
 	if f.kind != unknown || client == nil && server == nil {
 		return
 	}
-	if name := app.Recognise(f.key.proto, client, server); name != "" {
+	if name := app.Recognise(f.key.Proto, client, server); name != "" {
 		f.kind, f.app = isOther, name
 	}
 }

@@ -2,11 +2,13 @@ package meter
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dns"
 	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/internal/flowtable"
 )
 
 // A Meter turns packets into records. It belongs to one goroutine.
@@ -22,7 +24,8 @@ type Meter struct {
 	through int64 // what the last batch said of Through
 	held    held
 
-	table table
+	seed  packet.Seed
+	table flowtable.Table
 	slabs [][]flow
 	free  uint32 // first free flow
 	wheel wheel
@@ -51,7 +54,8 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 	m := &Meter{
 		config:    config,
 		emit:      emit,
-		table:     newTable(),
+		seed:      packet.Seed{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()},
+		table:     flowtable.NewTable(),
 		histories: map[string]string{},
 		oddities:  map[oddity]int{},
 	}
@@ -124,7 +128,7 @@ func (m *Meter) take(ts int64, p *packet.Packet) {
 		}
 	}
 	k, end := keyOf(p)
-	hash := m.table.hash(&k)
+	hash := k.Hash(&m.seed)
 	i, f := m.find(&k, hash)
 	if f != nil && (m.clock >= m.deadline(f) || p.Proto == weir.TCP && !p.LaterFragment && f.reused(end, p)) {
 		m.end(i, f, ended)
@@ -141,18 +145,16 @@ func (m *Meter) take(ts int64, p *packet.Packet) {
 	}
 }
 
-func (m *Meter) find(k *key, hash uint32) (uint32, *flow) {
-	mask := uint32(len(m.table.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		s := m.table.slots[i]
-		if s.flow == 0 {
+func (m *Meter) find(k *packet.Key, hash uint32) (uint32, *flow) {
+	for at := hash; ; {
+		i, next := m.table.Next(hash, at)
+		if i == 0 {
 			return 0, nil
 		}
-		if s.hash == hash {
-			if f := m.flow(s.flow); f.key == *k {
-				return s.flow, f
-			}
+		if f := m.flow(i); f.key == *k {
+			return i, f
 		}
+		at = next
 	}
 }
 
@@ -248,9 +250,9 @@ func (m *Meter) again(name string, src packet.Addr) bool {
 // oddFlow reports something odd in what an end of f has sent.
 func (m *Meter) oddFlow(f *flow, end uint8, ts int64, name, detail string) {
 	k := &f.key
-	p := packet.Packet{Src: k.a, Dst: k.b, SrcPort: k.ap, DstPort: k.bp, Proto: k.proto}
+	p := packet.Packet{Src: k.A, Dst: k.B, SrcPort: k.APort, DstPort: k.BPort, Proto: k.Proto}
 	if end == 1 {
-		p.Src, p.Dst, p.SrcPort, p.DstPort = k.b, k.a, k.bp, k.ap
+		p.Src, p.Dst, p.SrcPort, p.DstPort = k.B, k.A, k.BPort, k.APort
 	}
 	m.Oddity(ts, &p, name, detail)
 }
