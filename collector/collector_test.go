@@ -350,7 +350,7 @@ func TestSpoofed(t *testing.T) {
 	if n.Exporters != 4096 || n.TooManyExporters != spoofed-4095 || n.Records != 4095+50 {
 		t.Errorf("counters %+v, want 4,096 exporters and the known one heard", n)
 	}
-	if took > 10*time.Second {
+	if took > time.Minute { // with the race detector on a busy machine a quarter of that
 		t.Errorf("took %v, want microseconds for each", took)
 	}
 	if used := heap(); used > 500<<20 {

@@ -61,11 +61,18 @@ func buffer(s *net.UDPConn) int {
 // linux/sock_diag.h, of which later kernels may have more.
 type memInfo [9]uint32
 
-const memInfoDrops = 8
+const (
+	memInfoQueued = 0 // bytes, as the kernel counts them
+	memInfoDrops  = 8
+)
 
 // drops returns how many datagrams the kernel has dropped at this socket.
-func drops(s *net.UDPConn) uint32 {
-	var m memInfo
+func drops(s *net.UDPConn) uint32 { return info(s)[memInfoDrops] }
+
+// queued returns how many bytes the kernel holds for this socket.
+func queued(s *net.UDPConn) uint32 { return info(s)[memInfoQueued] }
+
+func info(s *net.UDPConn) (m memInfo) {
 	if c, err := s.SyscallConn(); err == nil {
 		_ = control(c, func(fd int) error {
 			size := uint32(unsafe.Sizeof(m))
@@ -77,7 +84,7 @@ func drops(s *net.UDPConn) uint32 {
 			return nil
 		})
 	}
-	return m[memInfoDrops]
+	return m
 }
 
 // passing says whether an error of receiving is about one datagram, or about

@@ -25,4 +25,7 @@ func buffer(*net.UDPConn) int { return 0 }
 // drops are not told by the socket.
 func drops(*net.UDPConn) uint32 { return 0 }
 
+// queued cannot be told.
+func queued(*net.UDPConn) uint32 { return 0 }
+
 func passing(error) bool { return false }
