@@ -78,9 +78,11 @@ type Flow struct {
 	PacketsUp uint64 `weir:"pkts.up,unit=packets" zeek:"orig_pkts" ecs:"source.packets" ocsf:"traffic.packets_out" example:"12"`
 	// PacketsDown counts packets sent by Dst.
 	PacketsDown uint64 `weir:"pkts.down,unit=packets" zeek:"resp_pkts" ecs:"destination.packets" ocsf:"traffic.packets_in" example:"34"`
-	// DataUp counts octets of transport payload sent by Src, retransmissions included.
+	// DataUp counts octets of transport payload sent by Src, retransmissions
+	// included. Where an exporter does not tell it, it is a lower bound.
 	DataUp uint64 `weir:"data.up,unit=bytes" zeek:"orig_bytes" example:"1180"`
-	// DataDown counts octets of transport payload sent by Dst, retransmissions included.
+	// DataDown counts octets of transport payload sent by Dst, retransmissions
+	// included. Where an exporter does not tell it, it is a lower bound.
 	DataDown uint64 `weir:"data.down,unit=bytes" zeek:"resp_bytes" example:"39120"`
 	// FlagsUp is the union of the TCP flags sent by Src.
 	FlagsUp TCPFlags `weir:"flags.up,omitzero" example:"SAPF"`
