@@ -5,7 +5,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: demo test build setup generate lint bench fuzz accuracy clean
+.PHONY: demo test build setup generate lint bench fuzz accuracy conformance clean
 
 demo: build
 	./bin/weir demo -o table
@@ -35,6 +35,11 @@ bench: build
 FUZZTIME ?= 10m
 fuzz: setup
 	scripts/fuzz.sh $(FUZZTIME)
+
+# Other projects' inputs and real exporters, beside what their own collectors
+# make of them: docs/conformance.md.
+conformance: build
+	scripts/conformance.sh
 
 # Recall and false findings over the labelled captures beside the project.
 accuracy: build

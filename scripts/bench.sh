@@ -72,3 +72,11 @@ for p in "${peers[@]}"; do
 	nfpcapd) measure 'nfpcapd (metering only)' nfpcapd -r "$capture" -w "$work/out" -t 86400 ;;
 	esac
 done
+
+if command -v go >/dev/null; then
+	echo
+	echo 'decoding exports, beside goflow2: records per second of one core'
+	(cd tools/peers && go test -run '^$' -bench . -benchtime 2s . | grep -E '^Benchmark')
+fi
+echo
+scripts/throughput.sh
