@@ -143,6 +143,16 @@ func Start(ctx context.Context, choices []Choice, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// Windows returns the windows that are asked of the store.
+func (e *Engine) Windows() (list []Window) {
+	for _, r := range e.runs {
+		for _, w := range r.windows {
+			list = append(list, w.Window)
+		}
+	}
+	return list
+}
+
 // Sign returns report with what a detector need not say filled in: its name
 // and behaviour, the techniques, severity and key by default, the score of the
 // terms, the times, and that it is one finding.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
 )
 
@@ -178,4 +179,25 @@ func (p *Pipeline) room(ctx context.Context) int64 {
 		return 0 // an error shows itself where the store is flushed
 	}
 	return p.Retention.Bytes - p.Retention.Bytes/20
+}
+
+// keepSeen has a store that can do so keep an index of what detectors ask
+// whether it is new. One that is not kept costs time, and nothing else.
+func (p *Pipeline) keepSeen() {
+	st, ok := p.Store.(interface {
+		KeepSeen(*weir.Table, ...string) error
+	})
+	if !ok {
+		return
+	}
+	for _, w := range p.engine.Windows() {
+		for _, l := range w.Query.Looks(time.Time{}, time.Time{}, time.Time{}) {
+			if l.Func != query.KnownFunc && l.Func != query.FirstSeen {
+				continue
+			}
+			if err := st.KeepSeen(l.Table, l.Fields()...); err != nil {
+				p.Log.Warn("no index of what was seen first", "question", l.Text, "err", err)
+			}
+		}
+	}
 }

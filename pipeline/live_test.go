@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/detect"
+	"github.com/weir-nta/weir/query"
 	"github.com/weir-nta/weir/store"
 )
 
@@ -169,3 +172,35 @@ func TestLiveEndsBroken(t *testing.T) {
 type unflushable struct{ store.Store }
 
 func (unflushable) Flush(context.Context) error { return errFull }
+
+// curious is a detector that asks what is new.
+type curious struct{}
+
+func (curious) New(func(weir.Finding)) (detect.Handlers, error) {
+	q, err := query.Parse("new(src.ip, dst.ip, 7d) and first_seen(dst.port) > 2026-01-01T00:00:00Z | head 1")
+	return detect.Handlers{Windows: []detect.Window{{Every: time.Hour, Over: time.Hour, Query: q, Row: func(time.Time, query.Row) {}}}}, err
+}
+
+// An indexed store notes what it is to keep an index of.
+type indexed struct {
+	store.Store
+	kept []string
+}
+
+func (s *indexed) KeepSeen(t *weir.Table, fields ...string) error {
+	s.kept = append(s.kept, t.Name+" "+strings.Join(fields, " "))
+	return nil
+}
+
+// TestKeepSeen checks that the store keeps an index of what detectors ask for.
+func TestKeepSeen(t *testing.T) {
+	st := &indexed{Store: inMemory(t)}
+	p := testPipeline(st, &flows{batches: 1})
+	p.Detectors[0].Config = curious{}
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"conn src.ip dst.ip", "conn dst.port"}; !slices.Equal(st.kept, want) {
+		t.Errorf("kept are %q, want %q", st.kept, want)
+	}
+}

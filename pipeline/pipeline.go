@@ -71,6 +71,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		return err
 	}
 	p.engine = engine
+	p.keepSeen()
 
 	stop := p.keepUp(last)
 	errs := p.runSources(ctx, func(b *weir.Batch) error { return p.carry(last, b) })

@@ -20,6 +20,19 @@ type Look struct {
 	blind    bool      // the window of the question lacks an end that is needed
 }
 
+// Fields returns the names of the fields whose values are looked for, of new,
+// known and first_seen.
+func (l *Look) Fields() (names []string) {
+	if st, ok := l.Query.Stages[0].(*Stats); ok {
+		for _, e := range st.By {
+			if c, ok := e.(*Col); ok {
+				names = append(names, l.Table.Columns[c.Index].Name)
+			}
+		}
+	}
+	return names
+}
+
 // KnownFunc is the Func of a Look by new or known.
 const KnownFunc Func = "known"
 
