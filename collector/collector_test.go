@@ -370,3 +370,57 @@ func sign(b []byte) {
 	n := len(b) - 8
 	binary.BigEndian.PutUint64(b[n:], xxh3.Hash(b[:n]))
 }
+
+// TestAllocs checks that datagrams of known exporters cost no memory: neither
+// decoding nor the way to the stitcher.
+func TestAllocs(t *testing.T) {
+	c := newCollector(t, nil)
+	c.Datagram(v9Template(epoch, 0, 7, 256), from(1, 1), epoch)
+	discard := func(*weir.Batch) error { return nil }
+	sequence := uint32(1)
+	var datagrams [][]byte
+	for range 400 {
+		datagrams = append(datagrams, v9DataFrom(epoch, sequence, 7, 256, 0, 30))
+		sequence++
+	}
+	next := 0
+	one := func() {
+		c.Datagram(datagrams[next], from(1, 1), epoch)
+		next++
+		if next%10 == 0 {
+			if err := c.Each(epoch, discard); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 100 {
+		one()
+	}
+	if n := testing.AllocsPerRun(200, one); n >= 1 {
+		t.Errorf("%v allocations for each datagram of 30 records, want less than one", n)
+	}
+	if n := c.Counters(); n.Records != 301*30 || n.Duplicated != 0 {
+		t.Errorf("counters %+v, want each datagram decoded", n)
+	}
+}
+
+// BenchmarkDatagram decodes datagrams of 30 records and puts them together.
+func BenchmarkDatagram(b *testing.B) {
+	c := newCollector(b, nil)
+	c.Datagram(v9Template(epoch, 0, 7, 256), from(1, 1), epoch)
+	discard := func(*weir.Batch) error { return nil }
+	d := v9DataFrom(epoch, 1, 7, 256, 0, 30)
+	sequence := uint32(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		binary.BigEndian.PutUint32(d[12:], sequence)
+		sequence++
+		c.Datagram(d, from(1, 1), epoch)
+		if sequence%100 == 0 {
+			if err := c.Each(epoch, discard); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(30*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+}
