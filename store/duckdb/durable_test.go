@@ -435,6 +435,52 @@ func TestReadersWhileWriting(t *testing.T) {
 	checkBatches(t, s, 40)
 }
 
+// TestRetainWhileWriting deletes old records while others come and are asked
+// for: none of those is lost.
+func TestRetainWhileWriting(t *testing.T) {
+	s := mustOpen(t, Config{Dir: t.TempDir(), commitRows: 2000, sealRows: 3000})
+	old := start.Add(-72 * time.Hour)
+	for day := range 3 {
+		b := plainFlows(4000, uint64(day))
+		for i := range b.Flows {
+			at := old.Add(time.Duration(day)*24*time.Hour + time.Duration(i)*time.Second)
+			b.Flows[i].Start, b.Flows[i].End = at, at
+		}
+		if err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	var kept int64
+	wg.Go(func() {
+		for i := range uint64(40) {
+			b := plainFlows(500, 100+i)
+			if err := s.Append(t.Context(), b); err != nil {
+				t.Error(err)
+				return
+			}
+			kept += int64(len(b.Flows))
+		}
+	})
+	wg.Go(func() {
+		for range 20 {
+			countIn(s, "")
+		}
+	})
+	deleted := int64(0)
+	for _, before := range []time.Time{old.Add(30 * time.Minute), old.Add(25 * time.Hour), old.Add(49 * time.Hour), start.Add(-time.Hour)} {
+		n, err := s.Retain(t.Context(), before, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		deleted += n
+	}
+	wg.Wait()
+	if got := countIn(s, ""); got != kept || deleted != 12_000 {
+		t.Errorf("%d records are left and %d went, want %d and 12,000", got, deleted, kept)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	s := mustOpen(t, Config{Dir: t.TempDir()})
 	if err := s.Append(t.Context(), &weir.Batch{Flows: office(50_000, 1)}); err != nil {
