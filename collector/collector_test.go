@@ -81,8 +81,8 @@ func TestSettings(t *testing.T) {
 	c := newCollector(t, func(c *Config) {
 		c.Sampling = 3
 		c.Exporters = []Setting{
-			{Address: netip.MustParsePrefix("198.51.100.0/24"), Name: "all"},
-			{Address: netip.MustParsePrefix("198.51.100.7/32"), Name: "edge", Sampling: 50},
+			{Address: Network{netip.MustParsePrefix("198.51.100.0/24")}, Name: "all"},
+			{Address: Network{netip.MustParsePrefix("198.51.100.7/32")}, Name: "edge", Sampling: 50},
 		}
 	})
 	c.Datagram(v5(epoch, 0, 0, 1), from(7, 1), epoch)

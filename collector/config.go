@@ -15,11 +15,29 @@ import (
 // A Setting is what an operator says of the exporters of one network.
 type Setting struct {
 	// Address is the network, or the one address, that it is about.
-	Address netip.Prefix `yaml:"address"`
+	Address Network `yaml:"address"`
 	// Name is the name of the sensor in the records; empty for the address itself.
 	Name string `yaml:"name"`
 	// Sampling is N of 1:N, whatever the exporter tells; 0 for what it tells.
 	Sampling uint32 `yaml:"sampling"`
+}
+
+// A Network is a prefix, or one address, which is a prefix of all its bits.
+type Network struct{ netip.Prefix }
+
+// UnmarshalText reads either.
+func (n *Network) UnmarshalText(text []byte) error {
+	s := string(text)
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		n.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return fmt.Errorf("%q is no network: want an address, or an address and a length, such as 203.0.113.0/24", s)
+	}
+	n.Prefix = p
+	return nil
 }
 
 // Config says how a Collector works. [DefaultConfig] is what one starts from.

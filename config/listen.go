@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"net/netip"
 
 	"github.com/weir-nta/weir/collector"
 	"github.com/weir-nta/weir/source/udp"
@@ -17,7 +16,7 @@ type Listen struct {
 	Key      string   `yaml:"key"`       // file of its key
 	CA       string   `yaml:"ca"`        // file of who signs exporters' certificates; without it they need none
 
-	Allow     []netip.Prefix      `yaml:"allow"`     // networks of exporters; without any, all may send
+	Allow     []collector.Network `yaml:"allow"`     // networks of exporters; without any, all may send
 	Sampling  uint32              `yaml:"sampling"`  // N of 1:N for all exporters not named, whatever they tell
 	Exporters []collector.Setting `yaml:"exporters"` // names and rates by network
 	State     string              `yaml:"state"`     // folder for templates; without it, one in that of the store
@@ -32,7 +31,10 @@ var defaultListen = Listen{ReceiveBuffer: Bytes(udp.Default.ReceiveBuffer)}
 // Collector returns the settings of the collector.
 func (l *Listen) Collector() collector.Config {
 	c := collector.DefaultConfig()
-	c.Allow, c.Sampling, c.Exporters, c.StateDir = l.Allow, l.Sampling, l.Exporters, l.State
+	c.Sampling, c.Exporters, c.StateDir = l.Sampling, l.Exporters, l.State
+	for _, n := range l.Allow {
+		c.Allow = append(c.Allow, n.Prefix)
+	}
 	return c
 }
 

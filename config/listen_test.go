@@ -15,7 +15,7 @@ listen:
   ipfix_tls: [":4740"]
   cert: a.pem
   key: b.pem
-  allow: [192.0.2.0/24]
+  allow: [192.0.2.0/24, 198.51.100.7]
   exporters: [{address: 192.0.2.0/24, name: edge, sampling: 100}]
   state: /var/lib/weir/exporters
   receive_buffer: 8MiB
@@ -28,8 +28,8 @@ listen:
 		t.Errorf("got %+v", l)
 	}
 	col := l.Collector()
-	want := collector.Setting{Address: netip.MustParsePrefix("192.0.2.0/24"), Name: "edge", Sampling: 100}
-	if len(col.Exporters) != 1 || col.Exporters[0] != want || len(col.Allow) != 1 || col.StateDir != "/var/lib/weir/exporters" {
+	want := collector.Setting{Address: collector.Network{Prefix: netip.MustParsePrefix("192.0.2.0/24")}, Name: "edge", Sampling: 100}
+	if len(col.Exporters) != 1 || col.Exporters[0] != want || len(col.Allow) != 2 || col.Allow[1].Bits() != 32 || col.StateDir != "/var/lib/weir/exporters" {
 		t.Errorf("collector: got %+v", col)
 	}
 }
@@ -46,7 +46,7 @@ func TestListenDefaults(t *testing.T) {
 
 func TestListenRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"allow: [192.0.2.1]":                                        "is no network",
+		"allow: [192.0.2.1/33]":                                     "is no network",
 		"exporters: [{name: edge}]":                                 "number 1 has no address",
 		"exporters: [{address: x}]":                                 "is no network",
 		"exporters: [{adress: 192.0.2.0/24}]":                       "unknown key adress",

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,24 +148,16 @@ func (f *listenFlags) settle(l *config.Listen, dir string) error {
 		l.Allow = nil
 	}
 	for _, text := range f.allow {
-		p, err := network(text)
-		if err != nil {
-			return exitWith(exitUsage, "--allow %q is no network\n  hint: a network is an address and a length, such as 192.0.2.0/24, or one address", text)
+		var n collector.Network
+		if err := n.UnmarshalText([]byte(text)); err != nil {
+			return exitWith(exitUsage, "--allow %w", err)
 		}
-		l.Allow = append(l.Allow, p)
+		l.Allow = append(l.Allow, n)
 	}
 	if f.duration < 0 || f.count < 0 {
 		return exitWith(exitUsage, "--for and --count: want more than 0")
 	}
 	return nil
-}
-
-// network reads a network, or one address.
-func network(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	return netip.ParsePrefix(text)
 }
 
 // A listener is all that `weir listen` listens on, with one collector.
