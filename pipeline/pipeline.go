@@ -25,8 +25,10 @@ type Pipeline struct {
 	Enrich    []enrich.Enricher
 	Store     store.Store // nil: records are not kept
 	Detectors []detect.Choice
-	Found     func(weir.Finding) // called for each finding, one at a time; nil for nobody
-	Log       *slog.Logger
+	// Found is called for each finding, of the detectors and of the sources
+	// (Suricata's alerts, Zeek's notices), one at a time; nil for nobody.
+	Found func(weir.Finding)
+	Log   *slog.Logger
 
 	// Live says that the traffic does not wait: a slow detector loses records
 	// instead of holding up the sources, and so does a store that takes none
@@ -48,6 +50,7 @@ type Pipeline struct {
 	carry1 sync.Mutex     // enrichers and the order of batches want one at a time
 	found  []weir.Finding // reported and not yet in the store
 	foundM sync.Mutex
+	tellM  sync.Mutex // detectors and sources find at the same time
 }
 
 // ErrStore says that the store took no more records. Those before are in it,
@@ -144,17 +147,28 @@ func (p *Pipeline) carry(ctx context.Context, b *weir.Batch) error {
 	if err := p.keep(ctx, b); err != nil {
 		return err
 	}
+	for i := range b.Findings {
+		p.announce(b.Findings[i])
+	}
 	if err := p.engine.Observe(ctx, b); err != nil {
 		return err
 	}
 	return p.keepFindings(ctx)
 }
 
+// announce tells who listens of a finding.
+func (p *Pipeline) announce(f weir.Finding) {
+	if p.Found == nil {
+		return
+	}
+	p.tellM.Lock()
+	defer p.tellM.Unlock()
+	p.Found(f)
+}
+
 // report takes a finding from the engine.
 func (p *Pipeline) report(f weir.Finding) {
-	if p.Found != nil {
-		p.Found(f)
-	}
+	p.announce(f)
 	if p.Store == nil {
 		return
 	}

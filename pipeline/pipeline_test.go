@@ -113,6 +113,30 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// told is a source of findings that others have made.
+type told struct{ n int }
+
+func (s told) Run(_ context.Context, emit func(*weir.Batch) error) error {
+	return emit(&weir.Batch{Findings: make([]weir.Finding, s.n)})
+}
+
+func (told) Progress() source.Progress { return source.Progress{} }
+
+// TestFindingsOfSources checks that what a source has found is told as well,
+// and kept once.
+func TestFindingsOfSources(t *testing.T) {
+	st := inMemory(t)
+	p := testPipeline(st, told{3}, &flows{batches: 2})
+	found := 0
+	p.Found = func(weir.Finding) { found++ }
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, st, "from finding"); n != 5 || found != 5 {
+		t.Errorf("%d findings in the store and %d told, want 3 of a source and 2 of the detector", n, found)
+	}
+}
+
 // TestDamage checks that damage to one input keeps neither its readable part
 // nor the other input from going all the way.
 func TestDamage(t *testing.T) {
