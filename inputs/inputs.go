@@ -5,6 +5,7 @@ package inputs
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"context"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -248,7 +250,7 @@ func (s *sorting) open() (source.Source, error) {
 		return nil, errors.New("inputs: got none, want one or more")
 	}
 	if n := len(s.leftOut); n > 0 {
-		q.note = fmt.Sprintf("left out %d file(s) that are no capture, log or file of nfdump, such as %s", n, s.leftOut[0])
+		q.note = fmt.Sprintf("files that are no capture, log or file of nfdump: %d, left out, such as %s", n, s.leftOut[0])
 	}
 	if len(q.sources) == 1 && q.note == "" && len(q.temporary) == 0 {
 		return q.sources[0], nil
@@ -341,6 +343,7 @@ func (q *sequence) Run(ctx context.Context, emit func(*weir.Batch) error) (err e
 func (q *sequence) Progress() source.Progress {
 	var sum source.Progress
 	whole := true
+	var units []string
 	for _, s := range q.sources {
 		p := s.Progress()
 		sum.Bytes += p.Bytes
@@ -350,7 +353,11 @@ func (q *sequence) Progress() source.Progress {
 		sum.Skipped += p.Skipped
 		sum.Notes = append(sum.Notes, p.Notes...)
 		whole = whole && p.Total > 0
+		if u := cmp.Or(p.Unit, "packets"); !slices.Contains(units, u) {
+			units = append(units, u)
+		}
 	}
+	sum.Unit = listed(units)
 	if !whole {
 		sum.Total = 0
 	}
@@ -358,6 +365,15 @@ func (q *sequence) Progress() source.Progress {
 		sum.Notes = append(sum.Notes, q.note)
 	}
 	return sum
+}
+
+// listed writes a list as one says it: "packets, lines and records".
+func listed(list []string) string {
+	last := len(list) - 1
+	if last < 1 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
 // String names the kind, for what is said to users.

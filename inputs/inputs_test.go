@@ -110,7 +110,7 @@ func TestFolder(t *testing.T) {
 	if err != nil || strings.Join(clients, " ") != "10.0.0.1" {
 		t.Errorf("conversations of %v, %v; want those of 10.0.0.1", clients, err)
 	}
-	if !strings.Contains(notes, "left out 1 file") || !strings.Contains(notes, "README") {
+	if !strings.Contains(notes, "file of nfdump: 1, left out") || !strings.Contains(notes, "README") {
 		t.Errorf("notes %q do not name the file left out", notes)
 	}
 }

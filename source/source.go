@@ -2,6 +2,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -27,6 +28,9 @@ type Progress struct {
 	Bytes   int64 // of input read, as it lies on disk
 	Total   int64 // bytes of input there are, 0 where nobody knows (standard input)
 	Packets int64 // packets, datagrams or log lines read
+	// Unit says what Packets and Skipped count, in the plural: "lines",
+	// "datagrams". "" is packets.
+	Unit    string
 	Records int64 // records handed on
 	Skipped int64 // packets, datagrams or log lines that could not be read
 	// Notes are what the user should know of what was read: "cut packets:
@@ -39,6 +43,7 @@ type DamagedError struct {
 	Input  string // the file
 	Offset int64  // where it broke, in bytes of the (decompressed) input
 	Read   int64  // packets read before that
+	Unit   string // what Read counts, in the plural; "" is packets
 	Err    error  // what is wrong there
 }
 
@@ -47,7 +52,7 @@ func (e *DamagedError) Error() string {
 	if e.Offset == 0 && e.Read == 0 { // not a capture at all, say
 		return fmt.Sprintf("%s: %v", e.Input, e.Err)
 	}
-	return fmt.Sprintf("%s: damaged at byte %d, after %d packets: %v", e.Input, e.Offset, e.Read, e.Err)
+	return fmt.Sprintf("%s: damaged at byte %d, after %d %s: %v", e.Input, e.Offset, e.Read, cmp.Or(e.Unit, "packets"), e.Err)
 }
 
 // Unwrap returns what was wrong.

@@ -224,7 +224,7 @@ func (a *analysis) note(format string, args ...any) {
 
 // sayTotals ends the run on stderr: how much was read, what could not be.
 func (a *analysis) sayTotals(p source.Progress) {
-	a.note("read %s packets, %s in %s: %s records", count(p.Packets), size(p.Bytes), a.took.Round(time.Millisecond), count(p.Records))
+	a.note("read %s, %s in %s: %s", amount(p), size(p.Bytes), a.took.Round(time.Millisecond), several(p.Records, "records"))
 	for _, n := range p.Notes {
 		a.note("note: %s", output.Escape(n))
 	}
@@ -240,6 +240,13 @@ func (a *analysis) sayTotals(p source.Progress) {
 	}
 	if n := a.alerts.Dropped(); n > 0 {
 		a.note("note: %s alerts did not fit and are not shown", count(int64(n)))
+	}
+}
+
+// sayNothingFound says who looked in vain, if there was something to look into.
+func (a *analysis) sayNothingFound(p source.Progress) {
+	if len(a.alerts.Alerts()) == 0 && p.Packets > 0 {
+		a.note("no findings: looked for by %s", a.looked())
 	}
 }
 

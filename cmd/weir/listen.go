@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/weir-nta/weir/output"
 	"github.com/weir-nta/weir/source"
 	"github.com/weir-nta/weir/source/ipfix"
+	"github.com/weir-nta/weir/source/logs"
 	"github.com/weir-nta/weir/source/udp"
 )
 
@@ -28,6 +31,7 @@ type listenFlags struct {
 	findingFlags
 	store         string
 	udp, tcp, tls []string
+	logs          []string
 	cert, key, ca string
 	allow         []string
 	sampling      uint32
@@ -39,13 +43,17 @@ func newListen(s streams) *cobra.Command {
 	var f listenFlags
 	cmd := &cobra.Command{
 		Use:   "listen",
-		Short: "Receive NetFlow, IPFIX and sFlow, and print what was found in it",
+		Short: "Receive NetFlow, IPFIX and sFlow, follow logs, and print what was found",
 		Long: "Listen receives what routers, switches, firewalls and probes export: NetFlow 1, 5,\n" +
 			"7 and 9, IPFIX and sFlow 5, told apart by content, on any of its addresses. It\n" +
 			"puts the halves of conversations together, tells findings on stderr as they come,\n" +
 			"and prints them to stdout when it is ended: Ctrl+C loses nothing.\n\n" +
+			"With --logs it follows the logs that Zeek and Suricata write, across rotation;\n" +
+			"with a store it goes on where it had got to when it is started again.\n\n" +
 			"With --store the records are kept, to be asked with `weir query`.",
 		Example: "  weir listen --store /var/lib/weir\n  weir listen --udp 192.0.2.1:9995 --allow 192.0.2.0/24\n" +
+			"  weir listen --store /var/lib/weir --logs /opt/zeek/logs --logs /var/log/suricata/eve.json\n" +
+			"  weir listen --store /var/lib/weir --logs /opt/zeek/logs --logs /var/log/suricata/eve.json\n" +
 			"  weir listen --ipfix-tls :4740 --cert weir.pem --key weir.key --ca exporters.pem",
 		Args: wants(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return listen(cmd.Context(), s, &f) },
@@ -57,6 +65,7 @@ func newListen(s streams) *cobra.Command {
 	flags.StringArrayVar(&f.udp, "udp", nil, "address and port to receive datagrams on; may be repeated (default: 2055, 4739 and 6343 of all addresses)")
 	flags.StringArrayVar(&f.tcp, "ipfix-tcp", nil, "address and port to receive IPFIX over TCP on; may be repeated")
 	flags.StringArrayVar(&f.tls, "ipfix-tls", nil, "address and port to receive IPFIX over TLS on; may be repeated")
+	flags.StringArrayVar(&f.logs, "logs", nil, "log, folder of logs or pattern to follow; may be repeated. Without --udp and the like nothing else is received")
 	flags.StringVar(&f.cert, "cert", "", "file of our certificate, for TLS")
 	flags.StringVar(&f.key, "key", "", "file of its key")
 	flags.StringVar(&f.ca, "ca", "", "file of who signs the certificates of exporters; without it they need none")
@@ -114,6 +123,7 @@ func listen(ctx context.Context, s streams, f *listenFlags) (err error) {
 		return err
 	}
 	a.sayTotals(src.Progress())
+	a.sayNothingFound(src.Progress())
 	if dir != "" && runErr == nil {
 		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", dir, dir)
 	}
@@ -133,10 +143,10 @@ func (a *analysis) tellAlert(al weir.Alert, least weir.Severity) {
 // settle puts what the flags say in the place of what the file says, and the
 // defaults where neither says where to listen.
 func (f *listenFlags) settle(l *config.Listen, dir string) error {
-	if len(f.udp)+len(f.tcp)+len(f.tls) > 0 {
-		l.UDP, l.IPFIXTCP, l.IPFIXTLS = f.udp, f.tcp, f.tls
+	if len(f.udp)+len(f.tcp)+len(f.tls)+len(f.logs) > 0 {
+		l.UDP, l.IPFIXTCP, l.IPFIXTLS, l.Logs = f.udp, f.tcp, f.tls, f.logs
 	}
-	if len(l.UDP)+len(l.IPFIXTCP)+len(l.IPFIXTLS) == 0 {
+	if len(l.UDP)+len(l.IPFIXTCP)+len(l.IPFIXTLS)+len(l.Logs) == 0 {
 		l.UDP = udp.Default.Listen
 	}
 	l.Cert, l.Key, l.CA = cmp.Or(f.cert, l.Cert), cmp.Or(f.key, l.Key), cmp.Or(f.ca, l.CA)
@@ -165,6 +175,8 @@ type listener struct {
 	collector *collector.Collector
 	udp       *udp.Listener
 	ipfix     *ipfix.Listener
+	logs      *logs.Source // followed; nil for none
+	followed  []string
 	duration  time.Duration // to end after, 0 for never
 	most      int64         // datagrams to end after, 0 for never
 	records   atomic.Int64
@@ -192,7 +204,39 @@ func openListener(c *config.Listen) (_ *listener, err error) {
 			return nil, refusedListen(err)
 		}
 	}
+	if len(c.Logs) > 0 {
+		if err := l.follow(c); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
 	return l, nil
+}
+
+// follow opens the logs to be followed. They need not be there yet, but one
+// that can never be is a mistake.
+func (l *listener) follow(c *config.Listen) (err error) {
+	for _, path := range c.Logs {
+		if _, err := filepath.Match(path, ""); err != nil {
+			return exitWith(exitUsage, "logs: %q is no path and no pattern: %w", path, err)
+		}
+		if _, err := os.Stat(filepath.Dir(path)); err != nil && !strings.ContainsAny(path, "*?[") {
+			return &exitError{exitNotFound, fmt.Errorf("logs: %w", err)}
+		}
+	}
+	f := logs.DefaultConfig()
+	f.Inputs, f.Follow = c.Logs, true
+	if c.State != "" {
+		if err := os.MkdirAll(c.State, 0o700); err != nil {
+			return exitWith(exitRefused, "logs: %w", err)
+		}
+		f.State = filepath.Join(c.State, "logs.json")
+	}
+	l.followed = c.Logs
+	if l.logs, err = logs.New(f); err != nil {
+		return exitWith(exitRefused, "logs: %w", err)
+	}
+	return nil
 }
 
 // refusedListen says what can be done about an address that cannot be listened on.
@@ -230,10 +274,23 @@ func (l *listener) Run(ctx context.Context, emit func(*weir.Batch) error) error 
 	if l.ipfix != nil {
 		receivers = append(receivers, l.ipfix.Receive)
 	}
-	err := l.collector.Serve(ctx, time.Now, func(b *weir.Batch) error {
+	var one sync.Mutex // emit is called once at a time
+	handOn := func(b *weir.Batch) error {
+		one.Lock()
+		defer one.Unlock()
 		l.records.Add(int64(b.Len()))
 		return emit(b)
-	}, receivers...)
+	}
+	if l.logs != nil {
+		receivers = append(receivers, func(ctx context.Context) error {
+			err := l.logs.Run(ctx, handOn)
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		})
+	}
+	err := l.collector.Serve(ctx, time.Now, handOn, receivers...)
 	var sig errSignal
 	if errors.Is(err, errEnough) || errors.As(err, &sig) {
 		return nil
@@ -265,9 +322,18 @@ func (l *listener) Progress() source.Progress {
 	if l.ipfix != nil {
 		notes = append(notes, l.ipfix.Notes()...)
 	}
-	return source.Progress{
-		Bytes: int64(n.Bytes), Packets: int64(n.Datagrams), Records: l.records.Load(), Skipped: int64(n.Skipped()), Notes: notes,
+	p := source.Progress{
+		Bytes: int64(n.Bytes), Packets: int64(n.Datagrams), Unit: "datagrams", Records: l.records.Load(), Skipped: int64(n.Skipped()), Notes: notes,
 	}
+	if l.logs != nil {
+		read := l.logs.Progress()
+		p.Bytes += read.Bytes
+		p.Packets += read.Packets
+		p.Unit = "datagrams and lines"
+		p.Skipped += read.Skipped
+		p.Notes = append(p.Notes, read.Notes...)
+	}
+	return p
 }
 
 // notes says what the user should know before it begins.
@@ -288,6 +354,9 @@ func (l *listener) where() string {
 	}
 	if l.ipfix != nil {
 		list = append(list, l.ipfix.Places()...)
+	}
+	for _, path := range l.followed {
+		list = append(list, "what is written to "+output.Escape(path))
 	}
 	return strings.Join(list, ", ")
 }

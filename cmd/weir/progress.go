@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func (p *progress) tell() {
 	switch p.style {
 	case "json":
 		_ = json.NewEncoder(p.w).Encode(map[string]any{
-			"v": 1, "type": "progress", "bytes": now.Bytes, "total": now.Total, "packets": now.Packets,
+			"v": 1, "type": "progress", "bytes": now.Bytes, "total": now.Total, "packets": now.Packets, "unit": cmp.Or(now.Unit, "packets"),
 			"records": now.Records, "skipped": now.Skipped, "seconds": elapsed.Seconds(),
 		})
 	case "lines":
@@ -101,7 +102,7 @@ func (p *progress) columns() int {
 // progressLine says how far, how fast and, once it can be known, how long yet.
 func progressLine(p source.Progress, elapsed time.Duration) string {
 	rate := float64(p.Bytes) / max(elapsed.Seconds(), 0.001)
-	read := fmt.Sprintf("read %s packets  %s records  %s/s", count(p.Packets), count(p.Records), size(int64(rate)))
+	read := fmt.Sprintf("read %s  %s  %s/s", amount(p), several(p.Records, "records"), size(int64(rate)))
 	if p.Total == 0 {
 		return read
 	}
@@ -114,6 +115,19 @@ func progressLine(p source.Progress, elapsed time.Duration) string {
 		line += "  " + left.Round(time.Second).String() + " left"
 	}
 	return line
+}
+
+// amount writes how much was read, in what the source counts by.
+func amount(p source.Progress) string {
+	return several(p.Packets, cmp.Or(p.Unit, "packets"))
+}
+
+// several writes n of things that are named in the plural.
+func several(n int64, things string) string {
+	if n == 1 {
+		things = strings.TrimSuffix(things, "s")
+	}
+	return count(n) + " " + things
 }
 
 // count writes n with commas between the thousands.

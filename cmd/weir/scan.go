@@ -99,9 +99,7 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 		return err
 	}
 	a.sayTotals(src.Progress())
-	if len(a.alerts.Alerts()) == 0 {
-		a.note("no findings: looked for by %s", a.looked())
-	}
+	a.sayNothingFound(src.Progress())
 	if dir != "" && runErr == nil {
 		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", dir, dir)
 	}

@@ -393,7 +393,7 @@ func (s *Source) Counters() collector.Counters { return s.collector.Counters() }
 func (s *Source) Progress() source.Progress {
 	n := s.collector.Quick()
 	return source.Progress{
-		Bytes: int64(n.Bytes), Packets: int64(n.Datagrams), Records: s.records.Load(),
+		Bytes: int64(n.Bytes), Packets: int64(n.Datagrams), Unit: "messages", Records: s.records.Load(),
 		Skipped: int64(n.Skipped()), Notes: append(s.listener.Notes(), n.Notes()...),
 	}
 }

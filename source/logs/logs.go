@@ -355,7 +355,7 @@ func (s *Source) reject(f *file, err error) {
 }
 
 func (s *Source) damage(input string, offset, read int64, err error) {
-	s.damaged = append(s.damaged, &source.DamagedError{Input: input, Offset: offset, Read: read, Err: err})
+	s.damaged = append(s.damaged, &source.DamagedError{Input: input, Offset: offset, Read: read, Unit: "lines", Err: err})
 }
 
 // maxOpen is how many logs are open at once: those of three hundred kinds and

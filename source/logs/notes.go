@@ -88,7 +88,7 @@ func (s *Source) Progress() source.Progress {
 	t := s.published
 	s.mu.Unlock()
 	return source.Progress{
-		Bytes: s.bytes.Load(), Total: s.total.Load(), Packets: t.lines, Records: t.records, Skipped: t.bad, Notes: t.notes(),
+		Bytes: s.bytes.Load(), Total: s.total.Load(), Packets: t.lines, Unit: "lines", Records: t.records, Skipped: t.bad, Notes: t.notes(),
 	}
 }
 
@@ -104,19 +104,36 @@ func (t *tally) notes() []string {
 	for _, n := range t.zeek.Skipped {
 		untold += int64(n)
 	}
-	say(t.lines, "lines: %s in %s logs: %s became records or parts of one, %s told of handshakes and certificates, %s headers, %s of kinds without a table, %s the same again, %s damaged",
-		thousands(t.lines), thousands(t.files), thousands(int64(t.zeek.Records+t.eve.Used+t.argus.Flows)), thousands(int64(t.zeek.Joined)), thousands(int64(t.zeek.Headers+t.argus.Headers)),
-		thousands(untold), thousands(int64(t.eve.Duplicates)), thousands(t.bad))
+	became := []string{thousands(int64(t.zeek.Records+t.eve.Used+t.argus.Flows)) + " became records or parts of one"}
+	of := func(n int64, what string) {
+		if n > 0 {
+			became = append(became, thousands(n)+" "+what)
+		}
+	}
+	of(int64(t.zeek.Joined), "told of handshakes and certificates")
+	of(int64(t.zeek.Headers+t.argus.Headers), "headers")
+	of(untold, "of kinds without a table")
+	of(int64(t.eve.Duplicates), "told what others had told")
+	of(t.bad, "damaged")
+	say(t.lines, "lines: %s in %s: %s", thousands(t.lines), logsIn(t.files), strings.Join(became, ", "))
 	say(t.bad, "damaged lines: %s, first %s", thousands(t.bad), strings.Join(t.badList, "; "))
 	say(untold, "lines without a table: %s", kindList(t))
 	say(t.leftOut, "files that are no logs: %s, left out: %s", thousands(t.leftOut), t.leftOutList())
 	say(t.skipped, "files that had been read by another name, before they were rotated: %s", thousands(t.skipped))
 	say(t.cut, "logs truncated while they were being read: %s", thousands(t.cut))
-	say(t.alone+int64(t.eve.Alone), "conversations of which only the handshake was logged: %s, made flows that count nothing", thousands(t.alone+int64(t.eve.Alone)))
+	say(t.alone+int64(t.eve.Alone), "conversations of which no conn.log or flow event told: %s, made without bytes and packets", thousands(t.alone+int64(t.eve.Alone)))
 	say(int64(t.join.Forgotten), "handshakes forgotten before their conversation was logged: %s (max_join)", thousands(int64(t.join.Forgotten)))
 	say(int64(t.early), "conversations handed on before their time, because too many were open: %s", thousands(int64(t.early)))
 	say(t.late, "conversations that came later than any should: %s", thousands(t.late))
 	return out
+}
+
+// logsIn says how many logs.
+func logsIn(n int64) string {
+	if n == 1 {
+		return "1 log"
+	}
+	return thousands(n) + " logs"
 }
 
 // kindList names the logs and events that there is no table for, the most first.

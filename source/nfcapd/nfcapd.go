@@ -307,7 +307,7 @@ func (s *Source) damage(in input, offset, read int64, err error) {
 	if name == "-" {
 		name = "standard input"
 	}
-	s.damaged = append(s.damaged, &source.DamagedError{Input: name, Offset: offset, Read: read, Err: err})
+	s.damaged = append(s.damaged, &source.DamagedError{Input: name, Offset: offset, Read: read, Unit: "flow records", Err: err})
 }
 
 // A counting reader counts what is read, and reads nothing more once ctx is done.

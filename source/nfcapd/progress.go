@@ -61,6 +61,7 @@ func (s *Source) Progress() source.Progress {
 		Bytes:   s.bytes.Load(),
 		Total:   s.total,
 		Packets: t.read,
+		Unit:    "flow records",
 		Records: t.records,
 		Skipped: int64(t.stats.Damaged),
 		Notes:   append(t.notes(), n.Notes()...),
