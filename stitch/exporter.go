@@ -98,10 +98,15 @@ func (x *Exporter) observe(r *flowrec.Record, sp *span, d *side, continued bool)
 		x.active.add(d.last - d.from)
 	}
 	ended := (r.Flags|r.RevFlags)&(weir.FIN|weir.RST) != 0 || r.Reason != flowrec.NoReason && r.Reason != flowrec.Idle
-	if !ended && r.Exported > sp.end && !x.cuts(sp.end-sp.start) {
-		x.inactive.add(r.Exported - sp.end)
+	if silent := r.Exported - sp.end; !ended && silent > 0 && silent <= maxInactive && !x.cuts(sp.end-sp.start) {
+		x.inactive.add(silent)
 	}
 }
+
+// maxInactive bounds what is taken for an inactive timeout, in microseconds:
+// exporters wait for seconds to minutes, an hour at most. More comes of a clock
+// that is off, or of an exporter that tells of an old capture.
+const maxInactive = int64(time.Hour / time.Microsecond)
 
 // cuts reports whether a record of so many microseconds looks cut by the
 // active timeout.

@@ -487,6 +487,22 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestClockOff lets exporters tell of what is long past, as one whose clock is
+// off or that reads a capture does: that is no timeout.
+func TestClockOff(t *testing.T) {
+	for _, c := range []struct{ off, want int }{{3600, 3600}, {3700, 0}, {135291, 0}, {400 * 86400, 0}} {
+		w := newWorld(t, DefaultConfig())
+		for i := range 30 {
+			w.feed(fmt.Sprintf("a %d-%[1]d 10.0.0.1:%d > 203.0.113.7:443/tcp 10/1500 AP at=%d", i, 40000+i, i+c.off))
+		}
+		want := time.Duration(c.want) * time.Second
+		if got := w.exporters["a"].InactiveTimeout(); (got - want).Abs() > want*5/100 {
+			t.Errorf("inactive timeout %v of records told after %d s, want %v", got, c.off, want)
+		}
+		w.s.Close()
+	}
+}
+
 // TestMaxFlows fills the stitcher and expects everything to be told, early.
 func TestMaxFlows(t *testing.T) {
 	c := DefaultConfig()
