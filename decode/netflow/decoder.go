@@ -28,12 +28,20 @@ type Config struct {
 	MaxDomains int
 	// MaxHeldBytes is how many octets of data wait for their templates. Beyond
 	// it they are dropped and counted: who fills it gains that data which comes
-	// before its template is lost, as it is in collectors that hold nothing; and
-	// a message whose Records take 50 times as much, once, for what is held is
-	// released together, and the shortest records have five octets.
+	// before its template is lost, as it is in collectors that hold nothing.
 	MaxHeldBytes int
 	// HoldFor is how long data waits for its template.
 	HoldFor time.Duration
+	// MaxFacts is how many facts told in options are kept, of all domains:
+	// sampling rates and names. Further ones are counted and not kept: who
+	// forges the address of an exporter can keep Weir from learning its rates,
+	// and its records are then marked as of unknown sampling.
+	MaxFacts int
+	// MaxCached is for how many values of the fields that few records have what
+	// was made of them is kept, to be shared by records that have the same. What
+	// is kept of one takes some kilobytes at most. Exporters that never send the
+	// same twice gain nothing by it, and lose nothing.
+	MaxCached int
 	// Session says that the messages come over a connection (TCP, TLS, SCTP):
 	// only there do withdrawals of templates count (RFC 7011, 8.4).
 	Session bool
@@ -48,6 +56,8 @@ var DefaultConfig = Config{
 	MaxDomains:   256,
 	MaxHeldBytes: 1 << 20,
 	HoldFor:      30 * time.Minute,
+	MaxFacts:     1 << 16,
+	MaxCached:    512,
 }
 
 // A Message is what one datagram, or one IPFIX message, told.
@@ -81,7 +91,8 @@ type Message struct {
 	// NewTemplates, ChangedTemplates and Withdrawn count what became of templates.
 	NewTemplates, ChangedTemplates, Withdrawn int
 	// RefusedTemplates counts templates that cannot be used: they have no field,
-	// no length, or too many fields.
+	// no length, or too many fields. So are withdrawals of all templates, if a
+	// message has more of them than make sense.
 	RefusedTemplates int
 	// ReservedSets counts sets with a number that means nothing (RFC 7011, 3.3.2).
 	ReservedSets int
@@ -90,7 +101,8 @@ type Message struct {
 	// Missing are the sets of data for which there is no template.
 	Missing []MissingSet
 	// ExpiredSets and ExpiredBytes count sets that had been held and are given
-	// up with this message: their templates did not come in time.
+	// up with this message: their templates did not come in time, or released
+	// more at once than maxReplay.
 	ExpiredSets, ExpiredBytes int
 
 	// IgnoredOptions counts facts told in options that there was no room for.
@@ -157,6 +169,7 @@ type Decoder struct {
 	held       map[sharedID][]heldSet
 	heldBytes  int
 	nextExpiry time.Time
+	walked     int // steps through what is held, and through all templates, for this message
 
 	domains map[uint32]*domain
 	// fixedDomain is that of versions without templates, told anew each time.
@@ -164,6 +177,7 @@ type Decoder struct {
 	messages    uint64
 	apps        map[uint64]string // names by applicationId, see appKey
 	learned     map[elementID]element
+	facts       int // entries in apps, learned and the tables of domains
 
 	// What is the same for the records of a set, and room to work in.
 	notes   notes
@@ -206,6 +220,7 @@ func (d *Decoder) Decode(m *Message, b []byte, port uint16, at time.Time) error 
 		return ErrTruncated
 	}
 	d.messages++
+	d.walked = 0
 	d.expire(m, at)
 	m.Version = binary.BigEndian.Uint16(b)
 	switch m.Version {
@@ -451,5 +466,5 @@ func (d *Decoder) variableRecords(m *Message, t *template, dom *domain, c *clock
 // tellsFlow reports whether a record says between whom the traffic was.
 func tellsFlow(r *flowrec.Record) bool {
 	return r.Src.IsValid() || r.Dst.IsValid() || r.SrcMAC != (flowrec.MAC{}) || r.DstMAC != (flowrec.MAC{}) ||
-		r.More != nil && r.More.NAT != nil
+		r.More != nil && r.More.NAT != nil && (r.More.NAT.Src.IsValid() || r.More.NAT.Dst.IsValid())
 }

@@ -31,12 +31,33 @@ func (d *Decoder) hold(m *Message, h header, id uint16, body []byte, at time.Tim
 	m.Missing = append(m.Missing, missing)
 }
 
+// maxReplay is how many records a message may have for sets to be released with
+// it. What had been held beyond that is given up and counted: real exporters
+// need not come near it, for MaxHeldBytes of what they send is less. The
+// shortest records, an address alone, would take 64 times as much as was held.
+const maxReplay = 1 << 15
+
+// maxWalked is how many sets that are held, and templates that may have to go,
+// one message may have looked at. A message with thousands of templates of one
+// number would else have all that is held looked at for each of them. What is
+// not looked at stays held, until its time is over.
+const maxWalked = 1 << 17
+
+// mayWalk reports whether n more steps are within the bounds of this message.
+func (d *Decoder) mayWalk(n int) bool {
+	if d.walked+n > maxWalked {
+		return false
+	}
+	d.walked += n
+	return true
+}
+
 // release decodes what waited for t: the sets of its session, and those of
 // sessions that send no templates.
 func (d *Decoder) release(m *Message, t *template) {
 	key := t.templateID.shared()
 	sets := d.held[key]
-	if len(sets) == 0 {
+	if len(sets) == 0 || !d.mayWalk(len(sets)) {
 		return
 	}
 	data, before := m.Data, len(m.Records)
@@ -47,6 +68,11 @@ func (d *Decoder) release(m *Message, t *template) {
 			continue
 		}
 		d.heldBytes -= len(s.body) + heldCost
+		if len(m.Records) >= maxReplay {
+			m.ExpiredSets++
+			m.ExpiredBytes += len(s.body)
+			continue
+		}
 		dom := d.domain(s.header.domain)
 		c := s.header.clock
 		if c.ipfix {

@@ -28,14 +28,11 @@ type madeMore struct {
 	more       *flowrec.More
 }
 
-// What is kept of what was made. A key is the octets of the cold fields; what
-// is made of them is at most some six times as long. So it is 2 MB for one
-// exporter, and one that sends what is never the same twice gains only that
-// it costs as much as it did before anything was kept.
-const (
-	madeSlots  = 512
-	maxMadeKey = 512
-)
+// maxMadeKey bounds what is kept of what was made. A key is the octets of the
+// cold fields; what is made of them is at most some six times as long. So it is
+// 2 MB for one exporter with 512 of them, and one that sends what is never the
+// same twice gains only that it costs as much as it did before anything was kept.
+const maxMadeKey = 512
 
 // fixedMore sets r.More from the cold fields of the record b.
 func (d *Decoder) fixedMore(m *Message, r *flowrec.Record, p *plan, dom *domain, b []byte) {
@@ -84,7 +81,7 @@ func (d *Decoder) lookupMade(p *plan, dom *domain) *flowrec.More {
 	if d.last.is(p, d.generation, dom, d.key) {
 		return d.last.more
 	}
-	s := &d.made[xxh3.Hash(d.key)%madeSlots]
+	s := &d.made[xxh3.Hash(d.key)%uint64(len(d.made))]
 	if !s.is(p, d.generation, dom, d.key) {
 		return nil
 	}
@@ -105,13 +102,13 @@ func (d *Decoder) make(m *Message, r *flowrec.Record, p *plan, dom *domain) {
 	}
 	m.CutExtra += b.cut
 	r.More = b.finish()
-	if p.unshared || len(d.key) > maxMadeKey || r.More == nil {
+	if p.unshared || len(d.key) > maxMadeKey || r.More == nil || d.config.MaxCached < 1 {
 		return
 	}
 	if d.made == nil {
-		d.made = make([]madeMore, madeSlots)
+		d.made = make([]madeMore, d.config.MaxCached)
 	}
-	d.last = &d.made[xxh3.Hash(d.key)%madeSlots]
+	d.last = &d.made[xxh3.Hash(d.key)%uint64(len(d.made))]
 	*d.last = madeMore{p, d.generation, dom, string(d.key), r.More}
 }
 
@@ -245,10 +242,9 @@ func appName(s string) string {
 // the value is not what the field is for.
 type use func(b *builder, v []byte) bool
 
-// natElements are those that make More.NAT.
-var natElements = map[elementID]bool{
-	{0, 225}: true, {0, 226}: true, {0, 227}: true, {0, 228}: true, {0, 230}: true, {0, 281}: true, {0, 282}: true,
-	{0, 40001}: true, {0, 40002}: true, {0, 40003}: true, {0, 40004}: true,
+// natAddresses are the addresses of More.NAT.
+var natAddresses = map[elementID]bool{
+	{0, 225}: true, {0, 226}: true, {0, 281}: true, {0, 282}: true, {0, 40001}: true, {0, 40002}: true,
 }
 
 // Numbers of elements that are used by name.

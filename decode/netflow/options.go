@@ -203,7 +203,7 @@ func (d *Decoder) learnRate(m *Message, dom *domain, o *told) {
 		if dom.interfaces == nil {
 			dom.interfaces = map[uint32]uint32{}
 		}
-		keep(m, dom.interfaces, uint32(o.iface), rate, maxRules)
+		keep(d, m, dom.interfaces, uint32(o.iface), rate, maxRules)
 	default:
 		dom.rate = rate
 	}
@@ -213,19 +213,22 @@ func (d *Decoder) keepRate(m *Message, dom *domain, id samplerID, rate uint32) {
 	if dom.samplers == nil {
 		dom.samplers = map[samplerID]uint32{}
 	}
-	keep(m, dom.samplers, id, rate, maxRules)
+	keep(d, m, dom.samplers, id, rate, maxRules)
 }
 
-// keep sets a value unless that would make more than limit of them, and
-// reports whether it changed anything.
-func keep[K, V comparable](m *Message, table map[K]V, key K, value V, limit int) bool {
+// keep sets a value unless that would make more than limit of them, or too many
+// facts in all, and reports whether it changed anything.
+func keep[K, V comparable](d *Decoder, m *Message, table map[K]V, key K, value V, limit int) bool {
 	old, ok := table[key]
 	if ok && old == value {
 		return false
 	}
-	if !ok && len(table) >= limit {
-		m.IgnoredOptions++
-		return false
+	if !ok {
+		if len(table) >= limit || d.facts >= d.config.MaxFacts {
+			m.IgnoredOptions++
+			return false
+		}
+		d.facts++
 	}
 	table[key] = value
 	return true
@@ -233,7 +236,7 @@ func keep[K, V comparable](m *Message, table map[K]V, key K, value V, limit int)
 
 func (d *Decoder) learnApp(m *Message, id, name []byte) {
 	s := printable(name)
-	if keep(m, d.apps, appKey(id), cut(s, maxName), maxApps) {
+	if keep(d, m, d.apps, appKey(id), cut(s, maxName), maxApps) {
 		d.generation++
 	}
 }
@@ -245,7 +248,7 @@ func (d *Decoder) learnVRF(m *Message, dom *domain, id uint32, name string) {
 	if dom.vrfs == nil {
 		dom.vrfs = map[uint32]string{}
 	}
-	if keep(m, dom.vrfs, id, cut(name, maxName), maxRules) {
+	if keep(d, m, dom.vrfs, id, cut(name, maxName), maxRules) {
 		d.generation++
 	}
 }
@@ -262,7 +265,7 @@ func (d *Decoder) learnElement(m *Message, o *told) {
 	if o.explainedKind < uint64(len(ianaKinds)) {
 		e.kind = ianaKinds[o.explainedKind]
 	}
-	if keep(m, d.learned, o.explained, e, maxLearned) {
+	if keep(d, m, d.learned, o.explained, e, maxLearned) {
 		d.generation++
 	}
 }

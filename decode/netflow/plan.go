@@ -248,13 +248,13 @@ func (d *Decoder) compile(t *template) *plan {
 			d.placeCold(p, o)
 		}
 	}
+	p.nobody = !p.hasAddress()
 	if !t.variable {
 		p.shape()
 	}
 	p.biflow = taken[toRevBytes] || taken[toRevPackets]
 	p.hasFlags = taken[toFlags] || taken[toMoreFlags]
 	p.hasData = taken[toDataUp] || taken[toDataDown]
-	p.nobody = !p.hasAddress(&taken)
 	if has(ids, elementID{0, 231}) || has(ids, elementID{0, 298}) || has(ids, elementID{ciscoPEN, 12236}) {
 		p.initiator = flowrec.SrcBegan
 	}
@@ -264,13 +264,31 @@ func (d *Decoder) compile(t *template) *plan {
 	return p
 }
 
-func (p *plan) hasAddress(taken *[targets]bool) bool {
+// hasAddress reports whether there is a field that can hold an address: one that
+// is too short for it would make a record of every octet that is sent.
+func (p *plan) hasAddress() bool {
 	for _, o := range p.cold {
-		if natElements[o.id] {
+		if natAddresses[o.id] && o.len >= 4 {
 			return true
 		}
 	}
-	return taken[toSrc4] || taken[toSrc6] || taken[toDst4] || taken[toDst6] || taken[toSrcMAC] || taken[toDstMAC] || taken[toPacket]
+	for _, o := range p.ops {
+		switch o.target {
+		case toSrc4, toSrc6, toDst4, toDst6:
+			if o.len >= 4 {
+				return true
+			}
+		case toSrcMAC, toDstMAC:
+			if o.len >= 6 {
+				return true
+			}
+		case toPacket:
+			if o.len >= 20 { // the header of IPv4
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ntopBiflow renames the elements 23 and 24, which to nProbe are the other

@@ -34,7 +34,8 @@ const (
 	bySequence          // selectionSequenceId, 301
 )
 
-// maxRules bounds the samplers, the interfaces and the VRFs of a domain.
+// maxRules bounds the samplers, the interfaces and the VRFs of a domain, as
+// MaxFacts does those of all domains.
 // Further ones are not kept and counted: their records are marked as of
 // unknown sampling.
 const maxRules = 4096
@@ -60,6 +61,9 @@ func (d *Decoder) evictDomain() {
 		if dom.used < age {
 			oldest, age = id, dom.used
 		}
+	}
+	if dom := d.domains[oldest]; dom != nil {
+		d.facts -= len(dom.samplers) + len(dom.interfaces) + len(dom.vrfs)
 	}
 	delete(d.domains, oldest)
 }

@@ -128,14 +128,14 @@ func (d *Decoder) loadEntry(m *Message, what byte, b []byte) error {
 		if dom.interfaces == nil {
 			dom.interfaces = map[uint32]uint32{}
 		}
-		keep(m, dom.interfaces, binary.BigEndian.Uint32(b[4:]), max(binary.BigEndian.Uint32(b[8:]), 1), maxRules)
+		keep(d, m, dom.interfaces, binary.BigEndian.Uint32(b[4:]), max(binary.BigEndian.Uint32(b[8:]), 1), maxRules)
 	case stateDomain:
 		dom := d.domain(id)
 		dom.rate = binary.BigEndian.Uint32(b[4:])
 		dom.boot = int64(min(binary.BigEndian.Uint64(b[8:]), lastSecond*1e6))
 		dom.active, dom.inactive = uint64(binary.BigEndian.Uint32(b[16:])), uint64(binary.BigEndian.Uint32(b[20:]))
 	case stateApp:
-		keep(m, d.apps, binary.BigEndian.Uint64(b), cut(printable(b[8:]), maxName), maxApps)
+		keep(d, m, d.apps, binary.BigEndian.Uint64(b), cut(printable(b[8:]), maxName), maxApps)
 	case stateVRF:
 		d.learnVRF(m, d.domain(id), binary.BigEndian.Uint32(b[4:]), printable(b[8:]))
 	case stateElement:

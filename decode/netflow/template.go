@@ -201,7 +201,7 @@ func (d *Decoder) learn(m *Message, t *template) {
 	} else {
 		m.NewTemplates++
 	}
-	for len(d.templates) > 0 && (len(d.templates) >= d.config.MaxTemplates || d.fields+len(t.fields) > maxTotalFields) {
+	for len(d.templates) > 0 && (len(d.templates) >= d.config.MaxTemplates || d.fields+len(t.fields) > d.maxFields()) {
 		d.forget(d.order.newer)
 		m.EvictedTemplates++
 	}
@@ -216,10 +216,11 @@ func (d *Decoder) learn(m *Message, t *template) {
 	d.link(t)
 }
 
-// maxTotalFields bounds the fields of all templates of an exporter: 64 octets
-// each in a plan and 12 in the template make 10 MB at most. At the bound the
-// templates unused for longest go, as with MaxTemplates.
-const maxTotalFields = 1 << 17
+// maxFields bounds the fields of all templates of an exporter: of as many
+// templates as may be kept, 32 each. 64 octets each in a plan and 12 in the
+// template make 10 MB for 4,096 of them. At the bound the templates unused for
+// longest go, as with MaxTemplates.
+func (d *Decoder) maxFields() int { return max(32*d.config.MaxTemplates, d.config.MaxFields) }
 
 // withdraw forgets a template, or with the number of a set of templates all of
 // that kind in the domain and session (RFC 7011, 8.1).
@@ -232,6 +233,10 @@ func (d *Decoder) withdraw(m *Message, id templateID, f format) {
 		if t := d.templates[id]; t != nil {
 			d.forget(t)
 		}
+		return
+	}
+	if !d.mayWalk(len(d.templates)) {
+		m.RefusedTemplates++
 		return
 	}
 	for other, t := range d.templates {
