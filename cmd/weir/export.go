@@ -64,7 +64,7 @@ func newExport(s streams) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&e.format, "format", "ndjson", "format: "+strings.Join(exportFormats, ", "))
 	flags.StringVarP(&e.path, "output", "o", "", "write to this file, or into this folder, instead of stdout")
-	flags.StringVar(&e.table, "table", "", "the table, or all with zeek, zeek-json, ecs and ocsf (default conn)")
+	flags.StringVar(&e.table, "table", "", "the table, or all with zeek, zeek-json, ecs and ocsf (default: conn; with zeek and zeek-json all, unless there is a question)")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(exportFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("table", cobra.FixedCompletions(append(tableNames(), "all"), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -124,6 +124,9 @@ func (e *exporting) questions(text string) ([]*query.Query, error) {
 	if !slices.Contains(exportFormats, e.format) {
 		return nil, exitWith(exitUsage, "--format %q: want %s", e.format, strings.Join(exportFormats, ", "))
 	}
+	if e.table == "" && strings.TrimSpace(text) == "" && e.several() {
+		e.table = "all" // Zeek's logs are of use together
+	}
 	tables := []string{e.table}
 	if e.table == "all" {
 		if !e.records() {
@@ -144,6 +147,11 @@ func (e *exporting) questions(text string) ([]*query.Query, error) {
 		}
 	}
 	return out, nil
+}
+
+// several says whether Zeek's logs have room beside each other.
+func (e *exporting) several() bool {
+	return e.format == "zeek" && e.path != "" || e.format == "zeek-json"
 }
 
 // question returns the question about a table. One that names its own table
