@@ -97,12 +97,13 @@ func (h *hold) put(f *weir.Flow, zeek bool, round uint64) {
 	h.ends.push(ending{f.End.UnixMicro(), h.seq, slot, zeek, round})
 }
 
-// take calls f for the held flows that end no later than t, the first first,
-// and for those that are too many.
+// take calls f for the held flows that end before t, the first first, and for
+// those that are too many. Of t itself another log may still tell: a handshake
+// at the time of a conversation that had no more.
 func (h *hold) take(t time.Time, f func(*weir.Flow, bool) error) error {
 	until := t.UnixMicro()
 	for len(h.ends) > 0 {
-		late := h.ends[0].at > until
+		late := h.ends[0].at >= until
 		if late && len(h.ends) <= h.limit {
 			return nil
 		}
@@ -136,6 +137,15 @@ func (h *hold) takeRounds(round uint64, f func(*weir.Flow, bool) error) error {
 		}
 	}
 	return nil
+}
+
+// each calls f for the held flows of Zeek, in no order.
+func (h *hold) each(f func(*weir.Flow)) {
+	for _, e := range h.ends {
+		if e.zeek {
+			f(&h.flows[e.slot])
+		}
+	}
 }
 
 func (h *hold) release(e ending, f func(*weir.Flow, bool) error) error {
