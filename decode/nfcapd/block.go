@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	golzo "github.com/anchore/go-lzo"
 	"github.com/klauspost/compress/zstd"
@@ -128,18 +129,25 @@ func (r *Reader) body(size uint32) error {
 
 var errLarge = fmt.Errorf("more than %d octets", maxBlock)
 
+// zstandardDecoder decompresses whole blocks, which it does from many
+// goroutines. Into a block that is large enough it needs no window, whose size,
+// up to maxBlock, the sender says: to make one for each block would cost some
+// milliseconds for twenty octets.
+var zstandardDecoder = sync.OnceValue(func() *zstd.Decoder {
+	z, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBlock))
+	if err != nil {
+		panic(err) // of options that are wrong, which TestCodecs would show
+	}
+	return z
+})
+
 // decompress puts what is in b into dst, which it makes larger as needed.
 func decompress(dst, b []byte, c codec) ([]byte, error) {
 	switch c {
 	case bz2:
 		return readAll(dst, bzip2.NewReader(bytes.NewReader(b)))
 	case zstandard:
-		z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock))
-		if err != nil {
-			return nil, err
-		}
-		defer z.Close()
-		return readAll(dst, z)
+		return zstandardDecoder().DecodeAll(b, dst[:0])
 	}
 	// How long it becomes is not told: try.
 	for size := max(cap(dst), firstBlock); ; size *= 4 {

@@ -61,10 +61,13 @@ const (
 	generic   = -1 // of all flows of the exporter
 )
 
-// maxSamplers is how many samplers of one exporter are kept; a line card has
-// one or two. A file that has more has them passed over, and what they sampled
-// is told as of an unknown rate.
-const maxSamplers = 1024
+// maxSamplers is how many samplers of one exporter are kept, a line card having
+// one or two, and allSamplers how many in all. A file that has more has them
+// passed over, and what they sampled is told as of an unknown rate.
+const (
+	maxSamplers = 256
+	allSamplers = 1 << 16
+)
 
 func (r *Reader) sampler(b []byte, legacy bool) error {
 	var sys uint16
@@ -93,7 +96,8 @@ func (r *Reader) sampler(b []byte, legacy bool) error {
 			return nil
 		}
 	}
-	if len(known) < maxSamplers {
+	if len(known) < maxSamplers && r.samplerCount < allSamplers {
+		r.samplerCount++
 		r.samplers[sys] = append(known, s)
 	}
 	return nil

@@ -18,18 +18,26 @@ const (
 	isSampled = 128
 )
 
-// extensionMap reads which extensions records have that refer to the map. There
-// are at most 65,536 of them, of at most 32,764 octets each.
+// maxExtensions is how many extensions a map may name: there are 48, and each is
+// there once. One map of more would have room for 32,000, and there may be
+// 65,536 maps.
+const maxExtensions = 64
+
+// extensionMap reads which extensions records have that refer to the map.
 func (r *Reader) extensionMap(b []byte) error {
 	if len(b) < 8 {
 		return short("a map", b)
 	}
 	id := binary.LittleEndian.Uint16(b[4:])
-	var extensions []uint16
+	extensions := make([]uint16, 0, min(len(b)/2, maxExtensions)) // of a map without any too: it is known
 	for b = b[8:]; len(b) >= 2; b = b[2:] {
 		x := binary.LittleEndian.Uint16(b)
 		if x == 0 {
 			break
+		}
+		if len(extensions) == maxExtensions {
+			delete(r.maps, id) // its records are read without it, and counted
+			return fmt.Errorf("%w: a map of more than %d extensions", ErrDamaged, maxExtensions)
 		}
 		extensions = append(extensions, x)
 	}

@@ -2,6 +2,7 @@ package nfcapd
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -71,6 +72,10 @@ const (
 	isSampled3 = 2
 )
 
+// maxElements is how many elements a record may have: there are 42, and each is
+// there once. A record of thousands could take ten times its octets in More.
+const maxElements = 64
+
 // flow3 reads a record of layout 2.
 func (r *Reader) flow3(rec *flowrec.Record, b []byte) error {
 	const head = 12
@@ -81,6 +86,9 @@ func (r *Reader) flow3(rec *flowrec.Record, b []byte) error {
 	r.out = out{}
 	r.last = Exporter{SysID: binary.LittleEndian.Uint16(b[8:])}
 	elements, flags, version := binary.LittleEndian.Uint16(b[4:]), b[10], uint32(b[11])
+	if elements > maxElements {
+		return fmt.Errorf("%w: a record of %d elements for a flow", ErrDamaged, elements)
+	}
 	f := flow{r: r, rec: rec, sampler: generic}
 	for b = b[head:]; elements > 0; elements-- { // each takes 4 octets at least
 		if len(b) < 4 {
@@ -337,8 +345,12 @@ func (f *flow) link(b []byte) {
 	}
 }
 
+// maxText is how many octets are kept of a string: a record has room for 65,000,
+// and names of users have 72 at most.
+const maxText = 255
+
 // text reads a string that zeros end.
 func text(b []byte) string {
-	s, _, _ := strings.Cut(string(b), "\x00")
+	s, _, _ := strings.Cut(string(b[:min(len(b), maxText)]), "\x00")
 	return strings.ToValidUTF8(s, "\uFFFD")
 }

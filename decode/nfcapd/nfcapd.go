@@ -74,9 +74,11 @@ type Reader struct {
 
 	exporters map[uint16]*Exporter
 	samplers  map[uint16][]sampler
-	maps      map[uint16][]uint16 // extensions by map, layout 1
-	last      Exporter
-	stats     Stats
+	// samplerCount is how many samplers there are in samplers.
+	samplerCount int
+	maps         map[uint16][]uint16 // extensions by map, layout 1
+	last         Exporter
+	stats        Stats
 
 	// Of the record at hand:
 	out out
