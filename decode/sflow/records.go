@@ -2,11 +2,13 @@ package sflow
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/flowrec"
+	"github.com/weir-nta/weir/internal/uri"
 )
 
 // Formats of the records of a flow sample: the enterprise (0) in the upper 20
@@ -42,8 +44,8 @@ const (
 // no more than what other decoders keep.
 const (
 	maxText   = 255
-	maxURL    = 1024
 	maxLabels = 10
+	maxExtra  = 64 // elements of More.Extra: a datagram has room for thousands
 )
 
 // A sighting is what a sample has said of the packet so far.
@@ -75,6 +77,10 @@ func (d *Decoder) records(r *flowrec.Record, c *cursor) {
 	}
 	if c.bad {
 		d.g.BadSamples++
+	}
+	if m := r.More; m != nil && len(m.Extra) > maxExtra {
+		d.g.CutExtra += len(m.Extra) - maxExtra
+		m.Extra = slices.Clone(m.Extra[:maxExtra])
 	}
 	switch seen {
 	case fromFields, fromHeader:
@@ -238,10 +244,11 @@ func gateway(r *flowrec.Record, c *cursor) {
 	}
 }
 
-// url reads what the agent knows of the HTTP conversation that the packet is of.
+// url reads what the agent knows of the HTTP conversation that the packet is
+// of, without what is not to be kept of a URI.
 func url(r *flowrec.Record, c *cursor) {
 	direction := c.u32()
-	uri, host := c.opaque(), c.opaque()
+	target, host := c.opaque(), c.opaque()
 	if c.bad {
 		return
 	}
@@ -251,10 +258,10 @@ func url(r *flowrec.Record, c *cursor) {
 	}
 	m.App = "http"
 	if m.HTTP.URI == "" {
-		m.HTTP.URI = text(uri, maxURL)
+		m.HTTP.URI = uri.Masked(target)
 	}
 	if m.HTTP.Host == "" {
-		m.HTTP.Host = strings.ToLower(text(host, maxText))
+		m.HTTP.Host = uri.Host(host)
 	}
 	switch direction {
 	case 1: // the URL is that of the source

@@ -57,6 +57,9 @@ type Datagram struct {
 	UnknownRecords int // records within samples of other formats, passed over
 	BadSamples     int // samples, or records within them, that contradict their own lengths
 
+	// CutExtra counts elements that are missing in More.Extra, which is full.
+	CutExtra int
+
 	// Lost is how many samples are missing by the numbers of the samples,
 	// since the last datagram of the agent; those in lost datagrams are
 	// among them. Late is how many came after they had been counted lost, and

@@ -426,6 +426,27 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestExtraIsBounded has more to tell of one packet than is kept.
+func TestExtraIsBounded(t *testing.T) {
+	records := []part{syn()}
+	for i := range 3000 {
+		records = append(records, record(vniEgress, x(i)))
+	}
+	g := decodeOne(t, datagram(1, 1, flowOf(1, 0, 4, records...)))
+	if got := g.Records[0].More.Extra; len(got) != maxExtra || cap(got) > 2*maxExtra || g.CutExtra != 3000-maxExtra {
+		t.Errorf("%d elements in room for %d, %d cut; want %d of 3000", len(got), cap(got), g.CutExtra, maxExtra)
+	}
+}
+
+// TestURLIsMasked checks that what a URI holds of passwords is not kept, as it
+// is not from packets either.
+func TestURLIsMasked(t *testing.T) {
+	g := decodeOne(t, datagram(1, 1, flowOf(1, 0, 4, syn(), record(extendedURL, x(2, []byte("/login?user=me&pw=secret"), []byte("WWW.example.com:8080"))))))
+	if got := g.Records[0].More.HTTP; got.URI != "/login?user=*&pw=*" || got.Host != "www.example.com" {
+		t.Errorf("got %q of %q, want the values masked, and the host without its port", got.URI, got.Host)
+	}
+}
+
 // TestAllocs checks that a known source costs no memory.
 func TestAllocs(t *testing.T) {
 	d := NewDecoder(DefaultConfig)
