@@ -12,6 +12,7 @@ type Listen struct {
 	UDP      []string `yaml:"udp"`       // addresses with ports, such as [::]:2055, for NetFlow, IPFIX and sFlow
 	IPFIXTCP []string `yaml:"ipfix_tcp"` // for IPFIX over TCP
 	IPFIXTLS []string `yaml:"ipfix_tls"` // for IPFIX over TLS
+	Logs     []string `yaml:"logs"`      // logs of Zeek and Suricata to follow: files, folders, patterns
 	Cert     string   `yaml:"cert"`      // file of our certificate (PEM), for TLS
 	Key      string   `yaml:"key"`       // file of its key
 	CA       string   `yaml:"ca"`        // file of who signs exporters' certificates; without it they need none
