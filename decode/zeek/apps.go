@@ -177,8 +177,8 @@ func (d *Decoder) ssl() {
 		return
 	}
 	t := weir.TLS{
-		Version: d.tlsVersion(), Cipher: d.cipher(), SNI: d.intern(d.name(d.raw(cServerName), "")), ALPN: d.str(cNextProtocol),
-		JA3: d.str(cJA3), JA3S: d.str(cJA3S), JA4: d.str(cJA4), Subject: d.str(cSubject), Issuer: d.str(cIssuer),
+		Version: d.tlsVersion(), Cipher: d.cipher(), SNI: d.serverName(), ALPN: d.cut(cNextProtocol, maxWord),
+		JA3: d.cut(cJA3, maxWord), JA3S: d.cut(cJA3S, maxWord), JA4: d.cut(cJA4, maxWord), Subject: d.cut(cSubject, maxSaid), Issuer: d.cut(cIssuer, maxSaid),
 		NotBefore: d.time(cNotBefore), NotAfter: d.time(cNotAfter),
 	}
 	t.SelfSigned = t.Subject != "" && t.Subject == t.Issuer
@@ -189,14 +189,25 @@ func (d *Decoder) ssl() {
 	if bytes.HasPrefix(d.bytes(cVersion), []byte("DTLS")) {
 		s.proto = weir.UDP
 	}
-	if s.cert = d.intern(d.first(cChainPrints)); s.cert == "" {
-		s.cert = d.intern(d.first(cChainIDs))
+	if s.cert = d.firstID(cChainPrints); s.cert == "" {
+		s.cert = d.firstID(cChainIDs)
 	}
+}
+
+func (d *Decoder) serverName() string {
+	b := d.name(d.raw(cServerName), "")
+	return d.intern(b[:min(len(b), maxSaid)])
+}
+
+// firstID returns the first identifier of a column of them.
+func (d *Decoder) firstID(c column) string {
+	b := d.first(c)
+	return d.intern(b[:min(len(b), maxID)])
 }
 
 // tlsVersion returns the version in the words of decode/tls.
 func (d *Decoder) tlsVersion() string {
-	s := strings.TrimPrefix(d.str(cVersion), "D")
+	s := strings.TrimPrefix(d.cut(cVersion, maxWord), "D")
 	switch s {
 	case "SSLv2":
 		return "ssl2"
@@ -218,7 +229,7 @@ func (d *Decoder) tlsVersion() string {
 
 // cipher returns the cipher suite in the words of decode/tls.
 func (d *Decoder) cipher() string {
-	s := d.str(cCipher)
+	s := d.cut(cCipher, maxWord)
 	if n, ok := strings.CutPrefix(s, "unknown-"); ok {
 		return hexOf(n)
 	}
@@ -236,15 +247,15 @@ func hexOf(decimal string) string {
 // x509 keeps a certificate, by its fingerprint or, from Zeeks before 4, by the
 // id of its file.
 func (d *Decoder) x509() {
-	id := d.str(cFingerprint)
+	id := d.id(cFingerprint)
 	c := certificate{
-		subject: d.str(cCertSubject), issuer: d.str(cCertIssuer), notBefore: d.time(cCertNotBefore), notAfter: d.time(cCertNotAfter),
+		subject: d.cut(cCertSubject, maxSaid), issuer: d.cut(cCertIssuer, maxSaid), notBefore: d.time(cCertNotBefore), notAfter: d.time(cCertNotAfter),
 	}
 	if len(id) == 64 {
 		c.sha256 = id
 	}
 	if id == "" {
-		id = d.str(cID)
+		id = d.id(cID)
 	}
 	if id != "" && d.bad == nil {
 		d.join.certs.Put(id, c)
@@ -289,7 +300,7 @@ func (d *Decoder) httpJoin() {
 		return
 	}
 	h := weir.HTTP{
-		Method: d.str(cMethod), Host: d.host(), URI: uri.Masked(d.raw(cURI)),
+		Method: d.cut(cMethod, maxWord), Host: d.host(), URI: uri.Masked(d.raw(cURI)),
 		UserAgent: d.cut(cUserAgent, maxUserAgent), Status: d.uint16(cStatusCode),
 	}
 	if d.bad == nil {

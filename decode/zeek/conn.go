@@ -40,8 +40,8 @@ func (d *Decoder) openConn(b *weir.Batch) {
 		total.slices = p.slices + 1
 		d.since(f, p)
 	}
-	if f.UID != "" && d.bad == nil {
-		d.join.open.Put(strings.Clone(f.UID), total) // not with the texts around it
+	if id := d.id(cUID); id != "" && d.bad == nil {
+		d.join.open.Put(id, total)
 	}
 }
 
@@ -69,7 +69,9 @@ func (d *Decoder) flow(b *weir.Batch) *weir.Flow {
 	f := &b.Flows[len(b.Flows)-1]
 	f.Start = d.now
 	f.Duration = d.duration(cDuration)
-	f.End = f.Start.Add(f.Duration)
+	if f.End = f.Start.Add(f.Duration); f.End.Unix() >= maxSeconds {
+		d.wrong(cDuration, d.v[cDuration].b, "an interval that ends before the year 2262")
+	}
 	f.Sensor = d.sensor()
 	f.UID = d.fresh(cUID)
 	d.endpoints(f)
@@ -224,8 +226,8 @@ func (d *Decoder) tunnelOf() string {
 
 // tunnel keeps the kind of a tunnel.
 func (d *Decoder) tunnel() {
-	if uid := d.str(cUID); uid != "" {
-		d.join.tunnels.Put(uid, d.intern(lowered([]byte(after(d.str(cTunnelType))))))
+	if uid := d.id(cUID); uid != "" {
+		d.join.tunnels.Put(uid, d.intern(lowered([]byte(after(d.cut(cTunnelType, maxWord))))))
 	}
 }
 

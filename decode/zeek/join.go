@@ -59,6 +59,25 @@ type progress struct {
 	slices                                     uint32
 }
 
+// Bounds of what a Join keeps of one text. Records have more of it: here it is
+// kept for each of thousands of conversations.
+const (
+	maxSaid = 512 // names, subjects
+	maxWord = 128 // words, fingerprints
+	maxID   = 64  // identifiers: those of conversations have 18 octets
+)
+
+// id returns the identifier in a column, "" if there is none. One that is too
+// long is none of Zeek's.
+func (d *Decoder) id(c column) string {
+	b := d.bytes(c)
+	if len(b) > maxID {
+		d.wrong(c, b, "an identifier")
+		return ""
+	}
+	return d.intern(b)
+}
+
 // NewJoin returns a Join of at most limit conversations and as many
 // certificates; 0 for 65,536.
 func NewJoin(limit int) *Join {
@@ -95,7 +114,7 @@ func (j *Join) Counters() JoinCounters {
 
 // of returns what was said in the conversation of the line.
 func (j *Join) of(d *Decoder) *said {
-	uid := d.str(cUID)
+	uid := d.id(cUID)
 	if uid == "" {
 		return nil
 	}

@@ -254,7 +254,15 @@ func (d *Decoder) guessFromPlan() {
 	d.kind = guess(func(c column) bool { return has[c] })
 }
 
+// maxColumnName is longer than the name of any column. Names that are longer are
+// not looked up, which takes time as they are long: objects of JSON whose own
+// name is long give it to each of their members.
+const maxColumnName = 64
+
 func columnNamed(name []byte) column {
+	if len(name) > maxColumnName {
+		return cIgnored
+	}
 	if c, ok := columnOf[string(name)]; ok {
 		return c
 	}
