@@ -149,12 +149,16 @@ func (d *Decoder) flow(b *weir.Batch, line []byte) error {
 	return nil
 }
 
+// lastYear is that up to which flows may begin, to end when int64 still holds
+// nanoseconds.
+const lastYear = 2250
+
 // fill fills f from the cells. It reports false of what is no IP.
 func (d *Decoder) fill(f *weir.Flow) (known bool, err error) {
 	if known, err = d.endpoints(f); err != nil || !known {
 		return known, err
 	}
-	if f.Start, err = time.Parse("2006/01/02 15:04:05.999999", string(d.cells[start])); err != nil || f.Start.Year() < 1970 {
+	if f.Start, err = time.Parse("2006/01/02 15:04:05.999999", string(d.cells[start])); err != nil || f.Start.Year() < 1970 || f.Start.Year() > lastYear {
 		return false, fmt.Errorf("StartTime is %.40q", d.cells[start])
 	}
 	seconds, err := strconv.ParseFloat(string(d.cells[duration]), 64)

@@ -62,7 +62,7 @@ func TestLine(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	good := "2011/08/18 09:56:29.1,1.5,tcp,10.0.0.1,5000,   ->,10.0.0.2,443,S_RA,0,0,2,120,60,x"
 	for _, line := range []string{
-		good[:50], good + ",", strings.Replace(good, "2011/08", "08", 1), strings.Replace(good, "1.5", "-1", 1), strings.Replace(good, "1.5", "NaN", 1),
+		good[:50], good + ",", strings.Replace(good, "2011/08", "08", 1), strings.Replace(good, "2011", "9999", 1), strings.Replace(good, "1.5", "-1", 1), strings.Replace(good, "1.5", "NaN", 1),
 		strings.Replace(good, "10.0.0.1", "10.0.0", 1), strings.Replace(good, "5000", "70000", 1), strings.Replace(good, "120", "x", 1),
 	} {
 		d := NewDecoder(Config{})

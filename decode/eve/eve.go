@@ -122,10 +122,18 @@ func (d *Decoder) Line(b *weir.Batch, line []byte) error {
 	return nil
 }
 
+// maxKey is longer than any key in fields. What is longer is not looked up, which
+// takes time as it is long: an object whose own key is long gives it to each of
+// its members.
+const maxKey = 64
+
 // read puts the members of a line into d.event.
 func (d *Decoder) read(line []byte) error {
 	clear(d.event.value[:])
 	err := d.line.Each(line, func(key, value []byte, kind jsonline.Kind) error {
+		if len(key) > maxKey {
+			return nil
+		}
 		if f := fields[string(key)]; f != none && kind != jsonline.Null {
 			d.event.value[f] = value
 		}

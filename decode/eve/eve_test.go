@@ -85,6 +85,20 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestLongKeys has an object with a long key and many members: to look each of
+// these up by its whole key would take time as the square of the line.
+func TestLongKeys(t *testing.T) {
+	line := `{"timestamp":"2026-01-02T03:04:05","event_type":"stats","` + strings.Repeat("k", 500_000) + `":{` +
+		strings.TrimSuffix(strings.Repeat(`"a":1,`, 80_000), ",") + `}}`
+	began := time.Now()
+	if err := NewDecoder(Config{}).Line(new(weir.Batch), []byte(line)); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("a line of %d octets took %v, want at most 500ms", len(line), took)
+	}
+}
+
 // flowLine is of a flow event, or of one half by netflow.
 func flowLine(kind string, id int, at string) []byte {
 	return fmt.Appendf(nil, `{"timestamp":%q,"flow_id":%d,"event_type":%q,"src_ip":"10.0.0.1","src_port":1024,"dest_ip":"192.0.2.1","dest_port":443,"proto":"TCP",
@@ -161,7 +175,7 @@ func TestParseTime(t *testing.T) {
 			t.Errorf("parseTime(%q) = %v, %v, want %v", in, got, ok, want)
 		}
 	}
-	for _, in := range []string{"", "2017-06-27", "2017-06-27T11:11:0x", "2017-06-27T11:11:08+0000x", "2017-06-27T25:11:08"} {
+	for _, in := range []string{"", "2017-06-27", "2017-06-27T11:11:0x", "2017-06-27T11:11:08+0000x", "2017-06-27T25:11:08", "2262-01-01T00:00:00"} {
 		if got, ok := parseTime([]byte(in)); ok {
 			t.Errorf("parseTime(%q) = %v, want an error", in, got)
 		}

@@ -361,7 +361,8 @@ func (e *event) proto() weir.Proto {
 	}
 }
 
-// parseTime reads the times of all versions: 2017-06-27T11:11:08.006624+0000,
+// parseTime reads the times of all versions, up to the year 2262, beyond which
+// int64 holds no nanoseconds: 2017-06-27T11:11:08.006624+0000,
 // without fraction or zone, which is UTC then, with a zone as RFC 3339 writes
 // it, and 06/27/2017-11:11:08.006624.
 func parseTime(b []byte) (t time.Time, ok bool) {
@@ -401,7 +402,7 @@ func parseTime(b []byte) (t time.Time, ok bool) {
 	default:
 		return t, false
 	}
-	if !clean || y < 1970 || mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 {
+	if !clean || y < 1970 || y >= 2262 || mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 {
 		return t, false
 	}
 	return time.Date(y, time.Month(mo), d, h, mi, s, nanos, time.UTC).Add(-time.Duration(offset) * time.Second), true
