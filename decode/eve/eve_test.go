@@ -99,6 +99,24 @@ func TestLongKeys(t *testing.T) {
 	}
 }
 
+// TestLineIsNotWritten has a certificate that is empty before a chain: what is
+// found in the chain may not be put where the certificate stands.
+func TestLineIsNotWritten(t *testing.T) {
+	line := `{"timestamp":"2026-01-02T03:04:05","flow_id":1,"event_type":"tls","src_ip":"10.0.0.1","src_port":1024,"dest_ip":"192.0.2.1","dest_port":443,"proto":"TCP",` +
+		`"tls":{"certificate":"","client_alpns":["h2"],"chain":["QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="]}}`
+	d, b, read := NewDecoder(Config{}), new(weir.Batch), []byte(line)
+	if err := d.Line(b, read); err != nil {
+		t.Fatal(err)
+	}
+	d.Flush(b)
+	if string(read) != line {
+		t.Errorf("the line has become %s", read)
+	}
+	if tls := b.Flows[0].TLS; tls.ALPN != "h2" || len(tls.SHA256) != 64 {
+		t.Errorf("ALPN %q, SHA-256 %q; want h2, and one", tls.ALPN, tls.SHA256)
+	}
+}
+
 // flowLine is of a flow event, or of one half by netflow.
 func flowLine(kind string, id int, at string) []byte {
 	return fmt.Appendf(nil, `{"timestamp":%q,"flow_id":%d,"event_type":%q,"src_ip":"10.0.0.1","src_port":1024,"dest_ip":"192.0.2.1","dest_port":443,"proto":"TCP",

@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -83,7 +84,7 @@ func (d *Decoder) certificateHash() string {
 	if len(text) == 0 {
 		_ = d.array.Elements(d.event.value[fChain], func(value []byte, _ jsonline.Kind) error { // of no array, nothing
 			if len(text) == 0 {
-				text = append(text, value...)
+				text = bytes.Clone(value) // valid during the call only
 			}
 			return nil
 		})
