@@ -2,6 +2,7 @@
 """Compares what `weir listen` kept with what `weir scan` made of a capture."""
 import collections
 import json
+import math
 import struct
 import sys
 
@@ -70,6 +71,8 @@ def main():
         print(f"{name:<26} {'':>45}  left out: it speaks IPv4 only, and there is none")
         return 0
     why, ok = "equal", exact and octets[0] == octets[1]
+    if family.startswith("1:"):
+        return sampled(name, int(family[2:]), packets, octets, len(scan), len(live), health)
     unsent = packets[0] - packets[1]
     if exact and not ok and name.startswith("softflowd") and octets[1] - octets[0] == padded:
         why, ok = f"equal but for {padded} octets of Ethernet padding, which softflowd counts", True
@@ -82,6 +85,21 @@ def main():
         why += f"; {lost}"
         ok = ok and not lost.get("kernel") and not lost.get("bad")
     print(f"{name:<26} {packets[0]:>11} {packets[1]:>10} {octets[0]:>11} {octets[1]:>10}  {same} of {len(scan)} ({len(live)} kept): {why}")
+    return 0 if ok else 1
+
+
+def sampled(name, n, packets, octets, scanned, kept, health):
+    """Says whether the scaled sums of a sample of 1 in n lie within four standard
+    errors of the truth. For packets drawn by chance the variance of the scaled
+    number is (n-1) times the number, that of octets (n-1) times the sum of their
+    squares, which is at most the octets times 1,500."""
+    margin = 4 * math.sqrt((n - 1) * packets[0]), 4 * math.sqrt((n - 1) * octets[0] * 1500)
+    off = abs(packets[1] - packets[0]), abs(octets[1] - octets[0])
+    ok = off[0] <= margin[0] and off[1] <= margin[1] and packets[1] % n == 0 and packets[1] > 0 and not health.get("bad")
+    print(
+        f"{name:<26} {packets[0]:>11} {packets[1]:>10} {octets[0]:>11} {octets[1]:>10}  {kept} of {scanned} kept: "
+        f"{'within' if ok else 'DIFFERS: beyond'} the error of the sample, {margin[0]:.0f} packets and {margin[1]:.0f} octets"
+    )
     return 0 if ok else 1
 
 

@@ -56,11 +56,12 @@ ended() {
 	listener=
 }
 
-# pmacct VERSION|sflow CAPTURE: writes a configuration that replays it.
+# pmacct VERSION|sflow|sflow:N CAPTURE: writes a configuration that replays it.
 pmacct() {
 	printf '%s\n' 'daemonize: false' "pcap_savefile: $2" 'pcap_savefile_delay: 1' 'pcap_savefile_wait: false'
-	if [[ $1 == sflow ]]; then
-		printf '%s\n' 'plugins: sfprobe[x]' "sfprobe_receiver[x]: 127.0.0.1:$port" 'sfprobe_agentip[x]: 192.0.2.9' 'sampling_rate: 1'
+	if [[ $1 == sflow* ]]; then
+		local rate=${1#sflow} && rate=${rate#:}
+		printf '%s\n' 'plugins: sfprobe[x]' "sfprobe_receiver[x]: 127.0.0.1:$port" 'sfprobe_agentip[x]: 192.0.2.9' "sampling_rate: ${rate:-1}"
 	else
 		printf '%s\n' 'aggregate: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, flows' 'plugins: nfprobe[x]' \
 			"nfprobe_receiver[x]: 127.0.0.1:$port" "nfprobe_version[x]: $1" 'nfprobe_maxflows[x]: 65535' \
@@ -113,6 +114,9 @@ for capture in "${captures[@]}"; do
 	try "pmacctd v9" pmacctd pmacct pmacctd_ 9 all --udp
 	try "pmacctd IPFIX" pmacctd pmacct pmacctd_ 10 all --udp
 	try "pmacctd sFlow 1:1" pmacctd pmacct pmacctd_ sflow sflow --udp
+	try "softflowd v9 1:10" softflowd softflowd softflowd_ "-v 9 -6 -s 10" 1:10 --udp
+	try "softflowd IPFIX 1:10" softflowd softflowd softflowd_ "-v 10 -6 -s 10" 1:10 --udp
+	try "pmacctd sFlow 1:4" pmacctd pmacct pmacctd_ sflow:4 1:4 --udp
 	try "nfreplay v5" nfreplay nfdump nfreplay_ 5 4 --udp
 	try "nfreplay v9" nfreplay nfdump nfreplay_ 9 all --udp
 done
