@@ -157,8 +157,12 @@ func (d *detector) addQuestions(s *detect.Score, c *channel) (couldNotCheck []st
 }
 
 func questionSummary(k key, w *window, latest string) string {
-	return fmt.Sprintf("%v asks for names below %s by a timer: %s%s questions in %s, one every %s (spread %s), %s up, %s down", k.host, k.name,
-		latest, detect.Thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), detect.Percent(bestSpread(w)), detect.Volume(w.up), detect.Volume(w.down))
+	what := fmt.Sprintf("%v asks for names below %s by a timer: %s%s questions in %s, one every %s (spread %s)", k.host, k.name,
+		latest, detect.Thousands(w.starts), clock(w.last.Sub(w.first)), interval(w.timing.Median), detect.Percent(bestSpread(w)))
+	if w.up+w.down == 0 {
+		return what // logs do not tell the size of questions
+	}
+	return fmt.Sprintf("%s, %s up, %s down", what, detect.Volume(w.up), detect.Volume(w.down))
 }
 
 // questionQuery is the question to the store that shows them, those that a
