@@ -616,7 +616,7 @@ func (s *Source) end(err error) error {
 		s.decoders.eve.Flush(&s.in)
 		s.sort(eveLog)
 	}
-	s.hold.each(s.join.Complete) // what was said in these was not said alone
+	s.hold.each(s.join.Complete)       // what was said in these was not said alone
 	if s.follower == nil || !s.conns { // of those that go on, conn.log has yet to tell
 		s.alone(time.Time{})
 	}
