@@ -219,7 +219,7 @@ var words = []struct {
 	{regexp.MustCompile(`^field (.+) not found in type .*$`), "unknown key $1"},
 	{regexp.MustCompile("^cannot construct !!\\w+ (`.*`) into (.+)$"), "$1 where $2 is wanted"},
 	{regexp.MustCompile(`^cannot construct !!(\w+) into (.+)$`), "a $1 where $2 is wanted"},
-	{regexp.MustCompile(`^netip\.ParsePrefix\((".*")\).*$`), "$1 is no network: want an address and a length, such as 203.0.113.0/24"},
+	{regexp.MustCompile(`^netip\.ParsePrefix\(("[^"]*")\).*$`), "$1 is no network: want an address and a length, such as 203.0.113.0/24"},
 	{regexp.MustCompile(`\[\](\S+) is wanted$`), "a list of $1 is wanted"},
 	{regexp.MustCompile(`netip\.Prefix is wanted$`), "networks is wanted"},
 	{regexp.MustCompile(`config\.Age is wanted$`), "a time such as 30d is wanted"},
