@@ -262,6 +262,8 @@ func (a *analysis) verdict(ctx context.Context, err error) error {
 	case errors.As(err, &sig):
 		a.talk("%v: partial, what was read until then is above", sig)
 		return &exitError{code: sig.code}
+	case errors.Is(err, pipeline.ErrStore) && isTemporary(a.store):
+		return exitWith(exitIncomplete, "%w\n  hint: what is asked is read into a temporary store in %s: TMPDIR may name a folder with more room", err, os.TempDir())
 	case errors.Is(err, pipeline.ErrStore):
 		return exitWith(exitIncomplete, "%w\n  hint: %s records are kept in the store; the findings above are those of all that was read until then", err, count(a.kept(ctx)))
 	case errors.Is(err, capture.ErrNotCapture):
@@ -323,6 +325,11 @@ func openTemporary() (store.Store, error) {
 		return nil, errors.Join(exitWith(exitRefused, "temporary store: %w", err), os.RemoveAll(dir))
 	}
 	return &temporary{st, dir}, nil
+}
+
+func isTemporary(st store.Store) bool {
+	_, is := st.(*temporary)
+	return is
 }
 
 // Close implements [store.Store].

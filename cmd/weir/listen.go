@@ -165,7 +165,10 @@ func (f *listenFlags) settle(l *config.Listen, dir string) error {
 		l.Allow = append(l.Allow, n)
 	}
 	if f.duration < 0 || f.count < 0 {
-		return exitWith(exitUsage, "--for and --count: want more than 0")
+		return exitWith(exitUsage, "--for and --count: want 0 or more")
+	}
+	if len(l.IPFIXTLS) > 0 && (l.Cert == "" || l.Key == "") {
+		return exitWith(exitUsage, "--ipfix-tls wants a certificate and its key\n  hint: name their files with --cert and --key, or as cert: and key: in the configuration file")
 	}
 	return nil
 }
@@ -188,6 +191,10 @@ var _ source.Source = (*listener)(nil)
 func openListener(c *config.Listen) (_ *listener, err error) {
 	l := &listener{}
 	if l.collector, err = collector.New(c.Collector()); err != nil {
+		var file *os.PathError // of the saved states
+		if errors.As(err, &file) {
+			return nil, exitWith(exitRefused, "listen: %w", err)
+		}
 		return nil, exitWith(exitUsage, "listen: %w", err)
 	}
 	if len(c.UDP) > 0 {

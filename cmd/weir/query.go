@@ -37,8 +37,9 @@ func newQuery(s streams) *cobra.Command {
 		Use:     "query QUESTION",
 		Aliases: []string{"wq"},
 		Short:   "Ask the records a question in the hunting language",
-		Long: "Query puts a question to a store (--store) or to capture files (-r). A question\n" +
-			"is a filter, then stages: `app = tls and bytes.up > 1MB | top 10 dst.host`.\n" +
+		Long: "Query puts a question to a store (--store) or to files (-r): captures,\n" +
+			"logs of Zeek and Suricata, files of nfdump. A question is a filter, then stages:\n" +
+			"`app = tls and bytes.up > 1MB | top 10 dst.host`.\n" +
 			"`weir fields` lists the fields.",
 		Example: "  weir query -r capture.pcap 'stats b = sum(bytes) by dst.ip | top 20 by b'\n" +
 			"  weir query --store ./weir-data 'from dns rcode = NXDOMAIN | top 10 src.ip'\n" +
@@ -61,7 +62,7 @@ func newQuery(s streams) *cobra.Command {
 // registerRecords adds the flags that say which records are asked.
 func (f *queryFlags) registerRecords(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.files, "read", "r", nil, "ask these capture files (- for standard input)")
+	flags.StringSliceVarP(&f.files, "read", "r", nil, "ask these files: captures, logs, files of nfdump (- for standard input)")
 	flags.StringVar(&f.store, "store", "", "ask the store in this folder")
 	flags.StringVarP(&f.from, "from", "f", "", "only records from this time on: 2026-11-20T08:00Z, or -24h before the end")
 	flags.StringVarP(&f.to, "to", "t", "", "only records before this time")
@@ -354,6 +355,9 @@ func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a qu
 	for _, n := range a.Summary.Notes {
 		s.talk("note: %s", n)
 	}
+	if asksIntel(a.Query) && (a.Lists == nil || len(a.Lists.Intel) == 0) {
+		s.talk("note: no indicators are loaded, so none can match: name some under intel: in the configuration file")
+	}
 	var sig errSignal
 	switch {
 	case errors.As(context.Cause(ctx), &sig):
@@ -367,6 +371,11 @@ func (f *queryFlags) answer(ctx context.Context, s streams, st store.Store, a qu
 		s.talk("no rows: %s records between %s and %s, and none fits", count(sum.Scanned), stamp(a.Summary.From), stamp(a.Summary.To))
 	}
 	return nil
+}
+
+// asksIntel says whether the question asks for indicators.
+func asksIntel(q *query.Query) bool {
+	return slices.ContainsFunc(q.Lists, func(n query.ListName) bool { return n.Name == "@intel" })
 }
 
 // shown are the columns of whole records that a screen has room for.

@@ -122,6 +122,10 @@ func openInputs(paths []string, conf *config.Config) (source.Source, error) {
 		Nfcapd:  nfcapd.Config{Collector: exports},
 	}
 	src, err := inputs.Open(c)
+	var file *os.PathError
+	if errors.As(err, &file) && file.Op == "stat" { // how it was found out is of no interest
+		err = fmt.Errorf("%s: %w", file.Path, file.Err)
+	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return nil, &exitError{exitRefused, err}
@@ -197,7 +201,7 @@ func (f *findingFlags) print(s streams, d *destination, alerts []weir.Alert, lea
 }
 
 func markdownFindings(d *destination, findings []weir.Finding) error {
-	fmt.Fprintf(d, "# %d findings\n\n", len(findings))
+	fmt.Fprintf(d, "# %s\n\n", several(int64(len(findings)), "findings"))
 	for i := range findings {
 		if err := output.ExplainMarkdown(d, &findings[i]); err != nil {
 			return err

@@ -106,7 +106,7 @@ func exportNotes(col *collector.Collector) []string {
 		return nil
 	}
 	n := col.Quick()
-	out := []string{fmt.Sprintf("exports of flows among the packets: %s datagrams of %d exporters, decoded: %s records",
-		thousands(int64(n.Datagrams)), n.Exporters, thousands(int64(n.Records)))}
+	out := []string{fmt.Sprintf("exports of flows among the packets: %s datagrams, %s records; exporters: %s",
+		thousands(int64(n.Datagrams)), thousands(int64(n.Records)), thousands(int64(n.Exporters)))}
 	return append(out, n.Notes()...)
 }
