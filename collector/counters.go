@@ -27,11 +27,20 @@ type Counters struct {
 
 	Held             uint64 // sets of data put aside until their template comes
 	HeldLost         uint64 // sets of data given up
+	Replayed         uint64 // data records that had been held, and were decoded later
+	NoFlow           uint64 // data records that became none, because they have no address
 	RefusedTemplates uint64 // templates that cannot be used
 	EvictedTemplates uint64 // templates dropped to make room
+	ReservedSets     uint64 // sets with numbers that mean nothing
+	IgnoredOptions   uint64 // facts told in options that there was no room for
+	CutElements      uint64 // elements of records that there was no room for
 	Samples          uint64 // packets sampled by sFlow
 	NotIP            uint64 // of these, without a record because they are not IP
+	BadHeaders       uint64 // of these, without a record because their header cannot be read
 	BadSamples       uint64 // samples of sFlow that contradict themselves
+	UnknownSamples   uint64 // samples of sFlow of formats that are not read
+	UnknownRecords   uint64 // records within samples of formats that are not read, as all agents send some
+	Untracked        uint64 // samples whose numbers were not followed, for want of room
 	AgentDrops       uint64 // packets that sFlow agents sampled and could not tell of
 
 	Lost          uint64 // missing by the sequence numbers, in their units
@@ -61,6 +70,10 @@ type counters struct {
 	lost, lostDatagrams                atomic.Uint64
 	reordered, restarts                atomic.Uint64
 	samples, notIP, badSamples, dns    atomic.Uint64
+	replayed, noFlow, reservedSets     atomic.Uint64
+	ignoredOptions, cutElements        atomic.Uint64
+	badHeaders, untracked              atomic.Uint64
+	unknownSamples, unknownRecords     atomic.Uint64
 	agentDrops, kernel, stateErrors    atomic.Uint64
 	sessions, refused                  atomic.Uint64
 }
@@ -87,6 +100,9 @@ func (c *Collector) Quick() Counters {
 		Duplicated: n.duplicated.Load(), Malformed: n.malformed.Load(), RefusedRecords: n.refusedRecords.Load(),
 		Held: n.held.Load(), HeldLost: n.heldLost.Load(),
 		RefusedTemplates: n.refusedTemplates.Load(), EvictedTemplates: n.evictedTemplates.Load(),
+		Replayed: n.replayed.Load(), NoFlow: n.noFlow.Load(), ReservedSets: n.reservedSets.Load(),
+		IgnoredOptions: n.ignoredOptions.Load(), CutElements: n.cutElements.Load(),
+		BadHeaders: n.badHeaders.Load(), UnknownSamples: n.unknownSamples.Load(), UnknownRecords: n.unknownRecords.Load(), Untracked: n.untracked.Load(),
 		Samples: n.samples.Load(), NotIP: n.notIP.Load(), BadSamples: n.badSamples.Load(), AgentDrops: n.agentDrops.Load(),
 		Lost: n.lost.Load(), LostDatagrams: n.lostDatagrams.Load(), Reordered: n.reordered.Load(), Restarts: n.restarts.Load(),
 		Kernel: n.kernel.Load(), DNS: n.dns.Load(), Exporters: known, Forgotten: n.forgotten.Load(),
@@ -121,6 +137,14 @@ func (n *Counters) Notes() []string {
 	say(n.HeldLost, "sets of data without a template: %s, given up")
 	say(n.RefusedTemplates, "templates that cannot be used: %s")
 	say(n.EvictedTemplates, "templates dropped to make room for others: %s")
+	say(n.NoFlow, "data records without an address: %s, no flows")
+	say(n.ReservedSets, "sets of data whose numbers mean nothing: %s, left out")
+	say(n.IgnoredOptions, "sampling rates and names there was no room for: %s")
+	say(n.CutElements, "elements of records there was no room for: %s")
+	say(n.BadHeaders, "sampled packets whose headers cannot be read: %s, left out")
+	say(n.BadSamples, "samples that contradict themselves: %s, left out or used in part")
+	say(n.UnknownSamples, "samples of formats that are not read: %s, left out")
+	say(n.Untracked, "samples whose numbers were not followed, from too many interfaces: %s")
 	say(n.StateErrors, "saved states that could not be read or written: %s")
 	return out
 }

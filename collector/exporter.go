@@ -179,6 +179,8 @@ func share(all, most, least, number int) int {
 const (
 	allHeldBytes = 16 << 20
 	allTemplates = 16 << 10
+	allFacts     = 256 << 10
+	allCached    = 16 << 10
 	allSources   = 64 << 10
 )
 
@@ -198,6 +200,8 @@ func (c *Collector) netflowConfig(e *exporter) netflow.Config {
 	n.Sampling = e.set.Sampling
 	n.MaxHeldBytes = share(allHeldBytes, n.MaxHeldBytes, 16<<10, e.number)
 	n.MaxTemplates = share(allTemplates, n.MaxTemplates, 64, e.number)
+	n.MaxFacts = share(allFacts, n.MaxFacts, 256, e.number)
+	n.MaxCached = share(allCached, n.MaxCached, 16, e.number)
 	return n
 }
 

@@ -98,8 +98,13 @@ func (d *domain) message(m *netflow.Message, dec *netflow.Decoder, n *counters) 
 	}
 	d.heldLost += uint64(m.ExpiredSets)
 	n.heldLost.Add(uint64(m.ExpiredSets))
-	d.malformed += uint64(m.RefusedTemplates)
-	d.limited += uint64(m.EvictedTemplates)
+	d.malformed += uint64(m.RefusedTemplates + m.ReservedSets)
+	d.limited += uint64(m.EvictedTemplates + m.IgnoredOptions)
+	n.replayed.Add(m.ReplayedData)
+	n.noFlow.Add(m.NoFlow)
+	n.reservedSets.Add(uint64(m.ReservedSets))
+	n.ignoredOptions.Add(uint64(m.IgnoredOptions))
+	n.cutElements.Add(uint64(m.CutExtra))
 	n.refusedTemplates.Add(uint64(m.RefusedTemplates))
 	n.evictedTemplates.Add(uint64(m.EvictedTemplates))
 	if m.NewTemplates+m.ChangedTemplates+m.Withdrawn+m.EvictedTemplates > 0 || d.templates == 0 {
@@ -128,13 +133,22 @@ func (d *domain) rate(records []flowrec.Record) {
 // datagram takes what a datagram of sFlow tells of its agent.
 func (d *domain) datagram(g *sflow.Datagram, dec *sflow.Decoder, n *counters) {
 	d.tally.lost += g.Lost
-	d.ifaceErrs += g.Errors
-	d.malformed += uint64(g.BadSamples)
-	d.interfaces = uint32(dec.Interfaces())
 	n.lost.Add(g.Lost)
+	// Samples that come late had been counted lost. What a row has told stays told.
+	found := min(uint64(g.Late), d.tally.lost)
+	d.tally.lost -= found
+	n.lost.Add(-found)
+	d.ifaceErrs += g.Errors
+	d.malformed += uint64(g.BadSamples + g.BadHeaders)
+	d.interfaces = uint32(dec.Interfaces())
 	n.samples.Add(uint64(g.FlowSamples))
 	n.notIP.Add(uint64(g.NotIP))
 	n.badSamples.Add(uint64(g.BadSamples))
+	n.badHeaders.Add(uint64(g.BadHeaders))
+	n.unknownSamples.Add(uint64(g.UnknownSamples))
+	n.unknownRecords.Add(uint64(g.UnknownRecords))
+	n.untracked.Add(uint64(g.Untracked))
+	n.cutElements.Add(uint64(g.CutExtra))
 	n.agentDrops.Add(g.Drops)
 	d.rate(g.Records)
 }
