@@ -82,15 +82,14 @@ func (x *exporter) close() []flowrec.Record {
 
 // A seen is what one conversation, all on the same ports, came out as.
 type seen struct {
-	src               netip.AddrPort
-	guessed           bool
-	up, down          [2]uint64 // bytes and packets, of the lesser end first
-	first, last       time.Time
-	begins            int
-	state             weir.State
-	slices            int
-	half              bool
-	dataUp, dataDowns bool
+	src         netip.AddrPort
+	guessed     bool
+	up, down    [2]uint64 // bytes and packets, of the lesser end first
+	first, last time.Time
+	begins      int
+	state       weir.State
+	slices      int
+	half        bool
 }
 
 // gather puts the flows of the same ends together.

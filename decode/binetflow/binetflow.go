@@ -159,12 +159,12 @@ func (d *Decoder) fill(f *weir.Flow) (known bool, err error) {
 		return known, err
 	}
 	if f.Start, err = time.Parse("2006/01/02 15:04:05.999999", string(d.cells[start])); err != nil || f.Start.Year() < 1970 || f.Start.Year() > lastYear {
-		return false, fmt.Errorf("StartTime is %.40q", d.cells[start])
+		return false, fmt.Errorf("start time %.40q", d.cells[start])
 	}
 	seconds, err := strconv.ParseFloat(string(d.cells[duration]), 64)
 	const most = 10 * 365 * 24 * 3600 // seconds: longer than any capture
 	if err != nil || !(seconds >= 0 && seconds < most) {
-		return false, fmt.Errorf("Dur is %.40q", d.cells[duration])
+		return false, fmt.Errorf("duration %.40q", d.cells[duration])
 	}
 	f.Duration = time.Duration(math.Round(seconds*1e6)) * time.Microsecond
 	f.End = f.Start.Add(f.Duration)

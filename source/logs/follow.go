@@ -510,7 +510,7 @@ func (w *follower) load() error {
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	const most = maxKnown * 128 // bytes: what save writes
 	var st state
 	if err := json.NewDecoder(io.LimitReader(f, most)).Decode(&st); err != nil {

@@ -134,7 +134,7 @@ func header(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	var from io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if from, err = gzip.NewReader(f); err != nil {
