@@ -59,6 +59,27 @@ func TestJoinIsSmall(t *testing.T) {
 	runtime.KeepAlive(j)
 }
 
+// TestDecoderIsSmall reads texts that are long and never the same: to remember
+// them would take 16 MB for each log.
+func TestDecoderIsSmall(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	d := NewDecoder(Config{})
+	for i := range 20_000 {
+		line := fmt.Sprintf(`{"_path":"dns","ts":1,"uid":"C","id.orig_h":"10.0.0.1","id.resp_h":"192.0.2.9","query":"%d%s"}`, i, strings.Repeat("x", 1900))
+		if err := d.Line(&weir.Batch{}, []byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > 2<<20 {
+		t.Errorf("%d kB kept, want at most 2048", kept>>10)
+	}
+	runtime.KeepAlive(d)
+}
+
 // TestEndOfTime has conversations end when int64 holds no nanoseconds.
 func TestEndOfTime(t *testing.T) {
 	d := NewDecoder(Config{})

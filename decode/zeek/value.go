@@ -157,10 +157,17 @@ func lowered(b []byte) []byte {
 // for the names of a busy hour. One that hashes like another takes its place.
 const interned = 1 << 13
 
+// maxInterned is how long a text may be to be remembered; longer ones seldom
+// come again.
+const maxInterned = 256
+
 // intern returns b as a string, that of last time if it still is there.
 func (d *Decoder) intern(b []byte) string {
-	if len(b) == 0 {
+	switch {
+	case len(b) == 0:
 		return ""
+	case len(b) > maxInterned:
+		return string(b)
 	}
 	h := uint32(2166136261) // FNV-1a
 	for _, c := range b {
