@@ -77,7 +77,7 @@ func (d *document) appendValue(dst []byte, r weir.Record, element int) ([]byte, 
 		}
 		v = list[element]
 	}
-	if v == nil {
+	if v == nil || v == "" { // a sensor without a name has none, and not an empty one
 		return dst, false
 	}
 	return weir.AppendJSONValue(dst, v), true
