@@ -299,7 +299,7 @@ func writeNotes(d *destination, list []*sensor, notes [][]note) error {
 		_, err := fmt.Fprintln(d, "\nHow to mend it: docs/operate/sensors.md")
 		return err
 	}
-	_, err := fmt.Fprintln(d, "\nNothing was lost, and nothing told here costs a detector anything.")
+	_, err := fmt.Fprintln(d, "\nNothing was lost, and no source does worse than its kind (weir detectors --matrix).")
 	return err
 }
 
@@ -392,7 +392,7 @@ func (x *sensor) notes(now time.Time, fetched int64) (list []note) {
 		cost(detect.Skewed, off, "clock %s %s", detect.Skewed.Format(off), word)
 	}
 	if x.restarts > 0 {
-		say("restarted %s times: what it held then was lost", count(x.restarts))
+		say("restarted %s: what it held then was lost", several(x.restarts, "times"))
 	}
 	return append(list, x.blind()...)
 }

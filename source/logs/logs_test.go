@@ -174,7 +174,7 @@ func TestOrder(t *testing.T) {
 	}
 	checkLines(t, s, 12)
 	notes := strings.Join(s.Progress().Notes, "\n")
-	for _, want := range []string{"12 in 7 logs", "stats 1", "files that are no logs: 2, left out: empty.log, notes.txt"} {
+	for _, want := range []string{"12 in 7 logs", "stats 1", "files that are empty or no logs: 2, left out: empty.log, notes.txt"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes %q, want %q in them", notes, want)
 		}

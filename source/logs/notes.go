@@ -111,14 +111,14 @@ func (t *tally) notes() []string {
 		}
 	}
 	of(int64(t.zeek.Joined), "told of handshakes and certificates")
-	of(int64(t.zeek.Headers+t.argus.Headers), "headers")
+	of(int64(t.zeek.Headers+t.argus.Headers), "of headers")
 	of(untold, "of kinds without a table")
 	of(int64(t.eve.Duplicates), "told what others had told")
 	of(t.bad, "damaged")
 	say(t.lines, "lines: %s in %s: %s", thousands(t.lines), logsIn(t.files), strings.Join(became, ", "))
 	say(t.bad, "damaged lines: %s, first %s", thousands(t.bad), strings.Join(t.badList, "; "))
 	say(untold, "lines without a table: %s", kindList(t))
-	say(t.leftOut, "files that are no logs: %s, left out: %s", thousands(t.leftOut), t.leftOutList())
+	say(t.leftOut, "files that are empty or no logs: %s, left out: %s", thousands(t.leftOut), t.leftOutList())
 	say(t.skipped, "files that had been read by another name, before they were rotated: %s", thousands(t.skipped))
 	say(t.cut, "logs truncated while they were being read: %s", thousands(t.cut))
 	say(t.alone+int64(t.eve.Alone), "conversations of which no conn.log or flow event told: %s, made without bytes and packets", thousands(t.alone+int64(t.eve.Alone)))
