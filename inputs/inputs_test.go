@@ -90,6 +90,8 @@ func TestSniff(t *testing.T) {
 		"diary":        {[]byte("Dear diary\n"), Unknown},
 		"empty":        {nil, Unknown},
 		"cut.gz":       {gzipped(t, zeekConn)[:9], Unknown},
+		"weir.ndjson":  {[]byte(`{"v":1,"ts":"2026-11-21T09:00:00Z","src.ip":"10.0.0.1","dst.ip":"10.0.0.2","proto":"tcp","service":"dns"}` + "\n"), Unknown},
+		"weir.export":  {[]byte(`{"ts":"2026-11-21T09:00:00Z","end":"2026-11-21T09:00:01Z","sensor":"a","src.ip":"10.0.0.1","dst.ip":"10.0.0.2","proto":"tcp"}` + "\n"), Unknown},
 		"other.ndjson": {[]byte(`{"a":1}` + "\n"), Unknown},
 	} {
 		got, err := Sniff(write(t, dir, name, tt.data))

@@ -522,6 +522,9 @@ func IsLog(head []byte) bool {
 	if line[0] != '{' {
 		return isNames(line, d.separator)
 	}
+	if bytes.HasPrefix(line, []byte(`{"v":`)) || bytes.Contains(line, []byte(`"src.ip":`)) {
+		return false // Weir's own records, whose fields Zeek's logs do not have
+	}
 	// A line longer than what was read of the file is damaged, and yet told by
 	// the members that it begins with.
 	_ = d.members(&d.lines, line)
