@@ -336,7 +336,9 @@ func (l *listener) Progress() source.Progress {
 		read := l.logs.Progress()
 		p.Bytes += read.Bytes
 		p.Packets += read.Packets
-		p.Unit = "datagrams and lines"
+		if p.Unit = read.Unit; l.udp != nil || l.ipfix != nil {
+			p.Unit = "datagrams and " + read.Unit
+		}
 		p.Skipped += read.Skipped
 		p.Notes = append(p.Notes, read.Notes...)
 	}
