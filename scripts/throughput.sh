@@ -57,7 +57,7 @@ goflow2_kept() { wc -l <"$work/goflow.json"; rm -f "$work/goflow.json"; }
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" | head -1; }
 
 printf '%-8s %10s %10s %12s %12s %8s %9s %8s %8s\n' collector "asked /s" "sent /s" sent kept lost "RSS MB" "user s" "sys s"
-for who in weir nfcapd goflow2; do
+for who in ${COLLECTORS:-weir nfcapd goflow2}; do
 	case $who in
 	nfcapd) command -v nfcapd >/dev/null || { echo "nfcapd: not installed, left out"; continue; } ;;
 	goflow2) [[ -n $goflow2 ]] || { echo "goflow2: not installed, left out"; continue; } ;;
