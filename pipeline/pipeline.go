@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,6 +45,9 @@ type Pipeline struct {
 	Sensor string
 	// Lists are the named lists that the questions of detectors may use.
 	Lists *query.Lists
+	// Local are the networks that these questions mean by local, nil for the
+	// private ones.
+	Local []netip.Prefix
 
 	keeper keeper
 	engine *detect.Engine
@@ -65,7 +69,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	o := detect.Options{Report: p.report, Wait: !p.Live, Log: p.Log}
 	if p.Store != nil {
 		o.Ask = func(ctx context.Context, a query.Ask) iter.Seq2[query.Row, error] {
-			a.Lists = p.Lists
+			a.Lists, a.Local = p.Lists, p.Local
 			return p.Store.Query(ctx, a)
 		}
 	}

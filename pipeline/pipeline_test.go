@@ -228,9 +228,10 @@ func TestDetectorRefuses(t *testing.T) {
 	}
 }
 
-// TestLists checks that the questions of detectors have the named lists.
+// TestLists checks that the questions of detectors have the named lists and
+// mean the configured networks by local.
 func TestLists(t *testing.T) {
-	q, err := query.Parse("src.ip in @list:ours | stats n = count()")
+	q, err := query.Parse("src.ip in @list:ours and local(dst.ip) | stats n = count()")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,6 +244,7 @@ func TestLists(t *testing.T) {
 	p := Pipeline{
 		Sources: []source.Source{&flows{batches: 3}}, Store: st, Log: slog.New(slog.DiscardHandler),
 		Lists:     &query.Lists{Named: map[string][]query.Entry{"ours": {{Value: "10.0.0.0/24"}}}},
+		Local:     []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
 		Detectors: []detect.Choice{{Detector: &detect.Detector{Name: "asks"}, Config: detector}},
 	}
 	if err := p.Run(t.Context()); err != nil {

@@ -184,6 +184,9 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 		p.Live, p.Sensor = true, a.config.Sensor
 		p.Retention = pipeline.Retention{Age: time.Duration(a.config.Retention.Age), Bytes: int64(a.config.Retention.Size)}
 	}
+	if a.config.LocalGiven && len(a.config.Local.Networks) > 0 {
+		p.Local = a.config.Local.Networks
+	}
 	if a.detect {
 		p.Detectors = a.config.Detectors
 	}
