@@ -511,7 +511,7 @@ func (w *follower) load() error {
 		return fmt.Errorf("state: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	const most = maxKnown * 128 // bytes: what save writes
+	const most = maxKnown * 128      // bytes: what save writes
 	var st state
 	if err := json.NewDecoder(io.LimitReader(f, most)).Decode(&st); err != nil {
 		return fmt.Errorf("state: %s: %w", w.s.c.State, err)
