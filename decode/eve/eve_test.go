@@ -90,12 +90,15 @@ func TestRefused(t *testing.T) {
 func TestLongKeys(t *testing.T) {
 	line := `{"timestamp":"2026-01-02T03:04:05","event_type":"stats","` + strings.Repeat("k", 500_000) + `":{` +
 		strings.TrimSuffix(strings.Repeat(`"a":1,`, 80_000), ",") + `}}`
+	const times = 10 // of which each would take a second
 	began := time.Now()
-	if err := NewDecoder(Config{}).Line(new(weir.Batch), []byte(line)); err != nil {
-		t.Error(err)
+	for range times {
+		if err := NewDecoder(Config{}).Line(new(weir.Batch), []byte(line)); err != nil {
+			t.Error(err)
+		}
 	}
-	if took := time.Since(began); took > 500*time.Millisecond {
-		t.Errorf("a line of %d octets took %v, want at most 500ms", len(line), took)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("%d lines of %d octets took %v, want at most 5s", times, len(line), took)
 	}
 }
 

@@ -117,8 +117,8 @@ func TestManyWindows(t *testing.T) {
 		}
 		began := time.Now()
 		r, failed, _ := measured(t, file2(zstandard, blocks...))
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("%s: %d blocks took %v, want less than 2s", name, len(blocks), took)
+		if took := time.Since(began); took > 5*time.Second { // a hundredth, but for a busy machine
+			t.Errorf("%s: %d blocks took %v, want less than 5s", name, len(blocks), took)
 		}
 		if r.Stats().Blocks != 2000 || failed != 2000 {
 			t.Errorf("%s: %d blocks, %d refused; want 2000, none of which holds a record", name, r.Stats().Blocks, failed)

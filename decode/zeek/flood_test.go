@@ -15,10 +15,13 @@ import (
 func TestLongKeys(t *testing.T) {
 	line := `{"_path":"conn","` + strings.Repeat("k", 500_000) + `":{` + strings.TrimSuffix(strings.Repeat(`"a":1,`, 80_000), ",") + `}}`
 	d := NewDecoder(Config{})
+	const times = 10 // of which each would take a second
 	began := time.Now()
-	_ = d.Line(&weir.Batch{}, []byte(line)) // what it costs is the question
-	if took := time.Since(began); took > 500*time.Millisecond {
-		t.Errorf("a line of %d octets took %v, want at most 500ms", len(line), took)
+	for range times {
+		_ = d.Line(&weir.Batch{}, []byte(line)) // what it costs is the question
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("%d lines of %d octets took %v, want at most 5s", times, len(line), took)
 	}
 }
 
