@@ -347,10 +347,16 @@ func (l *listener) Progress() source.Progress {
 
 // notes says what the user should know before it begins.
 func (l *listener) notes() []string {
-	if l.udp == nil {
-		return nil
+	var list []string
+	if l.udp != nil {
+		list = l.udp.Notes()
 	}
-	return l.udp.Notes()
+	for _, path := range l.followed {
+		if found, _ := filepath.Glob(path); len(found) == 0 {
+			list = append(list, path+" is not there yet: it is waited for")
+		}
+	}
+	return list
 }
 
 // where names the addresses listened on.
