@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +18,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/collector"
 	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/internal/files"
 	"github.com/weir-nta/weir/meter"
 	"github.com/weir-nta/weir/source"
 )
@@ -46,7 +45,7 @@ type Config struct {
 // calls Run, which is to be called once.
 type Source struct {
 	config  Config
-	inputs  []input
+	inputs  []files.File
 	total   int64
 	decoder *packet.Decoder
 	meter   *meter.Meter
@@ -62,14 +61,6 @@ type Source struct {
 	published tally // what Progress tells, set now and then
 }
 
-// An input is one file to read.
-type input struct {
-	path string
-	size int64
-	// walked says that it was found in a folder: nobody claimed that it is a capture.
-	walked bool
-}
-
 var _ source.Source = (*Source)(nil)
 
 // New finds the inputs and checks the configuration. A file that does not
@@ -79,61 +70,20 @@ func New(c Config) (*Source, error) {
 		return nil, errors.New("inputs: got none, want one or more")
 	}
 	s := &Source{config: c, decoder: packet.NewDecoder(c.Packets), tally: newTally()}
-	known := true
-	for _, path := range c.Inputs {
-		whole, err := s.find(path)
-		if err != nil {
-			return nil, err
-		}
-		known = known && whole
-	}
-	if known {
-		for _, in := range s.inputs {
-			s.total += in.size
-		}
+	var err error
+	if s.inputs, s.total, err = files.Find(c.Inputs); err != nil {
+		return nil, err
 	}
 	if c.Collector != nil {
 		if err := c.Collector.Check(); err != nil {
 			return nil, fmt.Errorf("collector: %w", err)
 		}
 	}
-	var err error
 	s.meter, err = meter.New(c.Meter, s.handOn)
 	if err != nil {
 		return nil, fmt.Errorf("meter: %w", err)
 	}
 	return s, nil
-}
-
-// find adds what path stands for to the inputs. It says whether its size is known.
-func (s *Source) find(path string) (known bool, _ error) {
-	if path == "-" {
-		s.inputs = append(s.inputs, input{path: path})
-		return false, nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return false, err
-	}
-	if !info.IsDir() {
-		s.inputs = append(s.inputs, input{path: path, size: info.Size()})
-		return info.Mode().IsRegular(), nil
-	}
-	found := len(s.inputs)
-	err = filepath.WalkDir(path, func(file string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := os.Stat(file) // the file that a link leads to
-		if err == nil && info.Mode().IsRegular() {
-			s.inputs = append(s.inputs, input{path: file, size: info.Size(), walked: true})
-		}
-		return nil
-	})
-	if err == nil && len(s.inputs) == found {
-		err = fmt.Errorf("%s: a folder without files", path)
-	}
-	return true, err
 }
 
 // Run reads the inputs one after the other. What was metered until ctx is done
@@ -181,7 +131,7 @@ func (s *Source) handOn(b *weir.Batch) error {
 }
 
 // read reads one input. Damage is noted and no error here.
-func (s *Source) read(ctx context.Context, in input) error {
+func (s *Source) read(ctx context.Context, in files.File) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -196,9 +146,9 @@ func (s *Source) read(ctx context.Context, in input) error {
 	case err == nil:
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case in.walked && (errors.Is(err, ErrNotCapture) || errors.Is(err, ErrEmpty)):
-		s.bytes.Add(in.size)
-		s.tally.leaveOut(in.path)
+	case in.Walked && (errors.Is(err, ErrNotCapture) || errors.Is(err, ErrEmpty)):
+		s.bytes.Add(in.Size)
+		s.tally.leaveOut(in.Path)
 		return nil
 	default:
 		s.damage(in, 0, 0, err)
@@ -259,15 +209,15 @@ func (s *Source) packets(ctx context.Context, r *Reader) error {
 }
 
 // open opens an input, counting the bytes read from it.
-func (s *Source) open(ctx context.Context, in input) (io.Reader, func(), error) {
-	if in.path == "-" {
+func (s *Source) open(ctx context.Context, in files.File) (io.Reader, func(), error) {
+	if in.Path == "-" {
 		from := s.config.Stdin
 		if from == nil {
 			from = os.Stdin
 		}
 		return &counting{interruptible(ctx, from), ctx, &s.bytes}, func() {}, nil
 	}
-	f, err := os.Open(in.path)
+	f, err := os.Open(in.Path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -278,8 +228,8 @@ func (s *Source) open(ctx context.Context, in input) (io.Reader, func(), error) 
 	return &counting{f, ctx, &s.bytes}, done, nil
 }
 
-func (s *Source) damage(in input, offset, read int64, err error) {
-	name := in.path
+func (s *Source) damage(in files.File, offset, read int64, err error) {
+	name := in.Path
 	if name == "-" {
 		name = "standard input"
 	}

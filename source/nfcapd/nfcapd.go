@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 	"github.com/weir-nta/weir/collector"
 	"github.com/weir-nta/weir/decode/flowrec"
 	"github.com/weir-nta/weir/decode/nfcapd"
+	"github.com/weir-nta/weir/internal/files"
 	"github.com/weir-nta/weir/source"
 )
 
@@ -47,7 +46,7 @@ type Config struct {
 // to be called once.
 type Source struct {
 	config    Config
-	inputs    []input
+	inputs    []files.File
 	total     int64
 	collector *collector.Collector
 	emit      func(*weir.Batch) error
@@ -59,14 +58,6 @@ type Source struct {
 
 	mu        sync.Mutex
 	published tally // what Progress tells, set now and then
-}
-
-// An input is one file to read.
-type input struct {
-	path string
-	size int64
-	// walked says that it was found in a folder: nobody claimed that it is nfdump's.
-	walked bool
 }
 
 // A slab is records that one exporter sent at one time, on their way to the
@@ -95,60 +86,19 @@ func New(c Config) (*Source, error) {
 		return nil, errors.New("inputs: got none, want one or more")
 	}
 	s := &Source{config: c}
-	known := true
-	for _, path := range c.Inputs {
-		whole, err := s.find(path)
-		if err != nil {
-			return nil, err
-		}
-		known = known && whole
-	}
-	if known {
-		for _, in := range s.inputs {
-			s.total += in.size
-		}
+	var err error
+	if s.inputs, s.total, err = files.Find(c.Inputs); err != nil {
+		return nil, err
 	}
 	cc := c.Collector
 	cc.Input, cc.StateDir = strings.Join(c.Inputs, ", "), ""
 	if len(c.Inputs) > 2 {
 		cc.Input = fmt.Sprintf("%s and %d more", c.Inputs[0], len(c.Inputs)-1)
 	}
-	var err error
 	if s.collector, err = collector.New(cc); err != nil {
 		return nil, fmt.Errorf("collector: %w", err)
 	}
 	return s, nil
-}
-
-// find adds what path stands for to the inputs. It says whether its size is known.
-func (s *Source) find(path string) (known bool, _ error) {
-	if path == "-" {
-		s.inputs = append(s.inputs, input{path: path})
-		return false, nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return false, err
-	}
-	if !info.IsDir() {
-		s.inputs = append(s.inputs, input{path: path, size: info.Size()})
-		return info.Mode().IsRegular(), nil
-	}
-	found := len(s.inputs)
-	err = filepath.WalkDir(path, func(file string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := os.Stat(file) // the file that a link leads to
-		if err == nil && info.Mode().IsRegular() {
-			s.inputs = append(s.inputs, input{path: file, size: info.Size(), walked: true})
-		}
-		return nil
-	})
-	if err == nil && len(s.inputs) == found {
-		err = fmt.Errorf("%s: a folder without files", path)
-	}
-	return true, err
 }
 
 // Run reads the inputs one after the other. What was read until ctx is done is
@@ -187,7 +137,7 @@ func (s *Source) handOn(b *weir.Batch) error {
 }
 
 // read reads one input. Damage is noted and no error here.
-func (s *Source) read(ctx context.Context, in input) error {
+func (s *Source) read(ctx context.Context, in files.File) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -202,9 +152,9 @@ func (s *Source) read(ctx context.Context, in input) error {
 	case err == nil:
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case in.walked && errors.Is(err, nfcapd.ErrNotNfcapd):
+	case in.Walked && errors.Is(err, nfcapd.ErrNotNfcapd):
 		_, err = io.Copy(io.Discard, from) // so that all bytes are accounted for
-		s.tally.leaveOut(in.path)
+		s.tally.leaveOut(in.Path)
 		return err
 	default:
 		s.damage(in, 0, 0, err)
@@ -222,7 +172,7 @@ const checkEvery = 4096
 
 // records hands over what r gives. Of damage the first is told, and what can be
 // read behind it is read.
-func (s *Source) records(ctx context.Context, r *nfcapd.Reader, in input) error {
+func (s *Source) records(ctx context.Context, r *nfcapd.Reader, in files.File) error {
 	told := false
 	var rec flowrec.Record
 	for n := 1; ; n++ {
@@ -235,7 +185,7 @@ func (s *Source) records(ctx context.Context, r *nfcapd.Reader, in input) error 
 		switch err := r.Next(&rec); {
 		case err == nil:
 			s.tally.read++
-			if err := s.add(&rec, r.Exporter(), in.path); err != nil {
+			if err := s.add(&rec, r.Exporter(), in.Path); err != nil {
 				return err
 			}
 		case errors.Is(err, io.EOF):
@@ -287,23 +237,23 @@ func (s *Source) handOver() {
 }
 
 // open opens an input, counting the bytes read from it.
-func (s *Source) open(ctx context.Context, in input) (io.Reader, func(), error) {
-	if in.path == "-" {
+func (s *Source) open(ctx context.Context, in files.File) (io.Reader, func(), error) {
+	if in.Path == "-" {
 		from := s.config.Stdin
 		if from == nil {
 			from = os.Stdin
 		}
 		return &counting{bufio.NewReader(from), ctx, &s.bytes}, func() {}, nil
 	}
-	f, err := os.Open(in.path)
+	f, err := os.Open(in.Path)
 	if err != nil {
 		return nil, nil, err
 	}
 	return bufio.NewReaderSize(&counting{f, ctx, &s.bytes}, 1<<16), func() { _ = f.Close() }, nil // it was only read
 }
 
-func (s *Source) damage(in input, offset, read int64, err error) {
-	name := in.path
+func (s *Source) damage(in files.File, offset, read int64, err error) {
+	name := in.Path
 	if name == "-" {
 		name = "standard input"
 	}
