@@ -144,6 +144,7 @@ type analysis struct {
 	detect bool        // run the detectors
 	live   bool        // the traffic does not wait
 
+	begin func()           // called before the run, when nothing can refuse it any more; nil for nothing
 	found func(weir.Alert) // told of each alert that is news; nil for nobody
 
 	alerts *alert.Manager

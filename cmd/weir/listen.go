@@ -76,7 +76,7 @@ func newListen(s streams) *cobra.Command {
 	return cmd
 }
 
-func listen(ctx context.Context, s streams, f *listenFlags) (err error) {
+func listen(ctx context.Context, s streams, f *listenFlags) error {
 	least, failOn, err := f.levels()
 	if err != nil {
 		return err
@@ -96,41 +96,15 @@ func listen(ctx context.Context, s streams, f *listenFlags) (err error) {
 	}
 	defer src.close()
 	src.duration, src.most = f.duration, f.count
-	st, err := openStore(dir, false)
-	if err != nil {
-		return err
-	}
-	if st != nil {
-		defer func() {
-			if cerr := st.Close(); err == nil && cerr != nil {
-				err = exitWith(exitIncomplete, "store %s: %w", dir, cerr)
-			}
-		}()
-	}
-	d, err := f.open(s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cmp.Or(err, d.close()) }()
-	a := &analysis{streams: s, flags: &f.runFlags, config: conf, store: st, detect: true, live: true}
+	a := &analysis{streams: s, flags: &f.runFlags, config: conf, detect: true, live: true}
 	a.found = func(al weir.Alert) { a.tellAlert(al, least) }
-	a.note("listening on %s; Ctrl+C ends it", src.where())
-	for _, n := range src.notes() {
-		a.note("note: %s", output.Escape(n))
+	a.begin = func() {
+		a.note("listening on %s; Ctrl+C ends it", src.where())
+		for _, n := range src.notes() {
+			a.note("note: %s", output.Escape(n))
+		}
 	}
-	runErr := a.run(ctx, src)
-	if err := f.print(s, d, a.alerts.Alerts(), least); err != nil {
-		return err
-	}
-	a.sayTotals(src.Progress())
-	a.sayNothingFound(src.Progress())
-	if dir != "" && runErr == nil {
-		a.note("kept in %s: ask with `weir query --store %s 'top 10 dst.ip'`", dir, dir)
-	}
-	if err := a.verdict(ctx, runErr); err != nil {
-		return err
-	}
-	return failed(a.alerts.Alerts(), failOn)
+	return f.analyse(ctx, a, src, dir, least, failOn)
 }
 
 // tellAlert says on stderr what was found while listening goes on.

@@ -61,7 +61,7 @@ func newScan(s streams) *cobra.Command {
 	return cmd
 }
 
-func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir string, paths []string) (err error) {
+func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir string, paths []string) error {
 	least, failOn, err := f.levels()
 	if err != nil {
 		return err
@@ -77,25 +77,33 @@ func scan(ctx context.Context, s streams, run *runFlags, f *findingFlags, dir st
 	if err != nil {
 		return err
 	}
-	st, err := openStore(dir, false)
-	if err != nil {
+	a := &analysis{streams: s, flags: run, config: conf, detect: true}
+	return f.analyse(ctx, a, src, dir, least, failOn)
+}
+
+// analyse runs a over what src brings, keeps the records in the store in dir if
+// one is named, and prints what was found.
+func (f *findingFlags) analyse(ctx context.Context, a *analysis, src source.Source, dir string, least, failOn weir.Severity) (err error) {
+	if a.store, err = openStore(dir, false); err != nil {
 		return err
 	}
-	if st != nil {
+	if a.store != nil {
 		defer func() {
-			if cerr := st.Close(); err == nil && cerr != nil {
+			if cerr := a.store.Close(); err == nil && cerr != nil {
 				err = exitWith(exitIncomplete, "store %s: %w", dir, cerr)
 			}
 		}()
 	}
-	d, err := f.open(s)
+	d, err := f.open(a.streams)
 	if err != nil {
 		return err
 	}
 	defer func() { err = cmp.Or(err, d.close()) }()
-	a := &analysis{streams: s, flags: run, config: conf, store: st, detect: true}
+	if a.begin != nil {
+		a.begin()
+	}
 	runErr := a.run(ctx, src)
-	if err := f.print(s, d, a.alerts.Alerts(), least); err != nil {
+	if err := f.print(a.streams, d, a.alerts.Alerts(), least); err != nil {
 		return err
 	}
 	a.sayTotals(src.Progress())
