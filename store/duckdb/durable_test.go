@@ -464,7 +464,9 @@ func TestRetainWhileWriting(t *testing.T) {
 	})
 	wg.Go(func() {
 		for range 20 {
-			countIn(s, "")
+			if n := countIn(s, ""); n < 0 {
+				t.Error("a question failed")
+			}
 		}
 	})
 	deleted := int64(0)

@@ -231,8 +231,17 @@ func (g *segments) hold(seg *segment) (release func(), err error) {
 	return func() {
 		g.Lock()
 		defer g.Unlock()
-		seg.used--
+		g.unuse(seg)
 	}, nil
+}
+
+// unuse takes note that somebody has read a segment. One that was to go then
+// goes; a file that cannot be deleted is not listed and goes when the store is
+// opened.
+func (g *segments) unuse(seg *segment) {
+	if seg.used--; seg.used == 0 && seg.removed && g.admin != nil {
+		_ = g.remove(seg)
+	}
 }
 
 // rewrite puts what of a segment did not end before limit into a new file in
@@ -295,12 +304,15 @@ func (g *segments) copyFrom(ctx context.Context, c *conn, seg, next *segment, li
 	if err != nil {
 		return errors.Join(ctx.Err(), err, c.exec("ROLLBACK"))
 	}
-	return c.exec("CHECKPOINT " + next.name)
+	return c.exec("FORCE CHECKPOINT " + next.name) // which waits for who else writes, and cuts nobody off
 }
 
-// remove closes and deletes the file of a segment. Questions that read it now
-// keep it until they end.
+// remove closes and deletes the file of a segment, which is listed no more:
+// when those who read it have ended.
 func (g *segments) remove(seg *segment) error {
+	if seg.removed = true; seg.used > 0 {
+		return nil
+	}
 	var err error
 	if seg.attached {
 		err = g.admin.exec("DETACH " + seg.name)

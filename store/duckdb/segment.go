@@ -31,7 +31,8 @@ type segment struct {
 	bounds   bounds
 	rows     int64
 	attached bool
-	used     int   // questions that read it now
+	used     int   // who reads it now
+	removed  bool  // it is to go when nobody reads it any more
 	lastUse  int64 // by segments.clock
 }
 
@@ -475,7 +476,7 @@ func (g *segments) acquire(from, to int64) (names []string, release func(), err 
 		g.Lock()
 		defer g.Unlock()
 		for _, seg := range list {
-			seg.used--
+			g.unuse(seg)
 		}
 		g.closeIdle()
 	}
