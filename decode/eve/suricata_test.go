@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/weir-nta/weir"
@@ -43,10 +44,10 @@ func TestSuricata(t *testing.T) {
 		t.Errorf("%d lines, counters %+v", len(events), c)
 	}
 	checkRecords(t, "suricata-verify", events, b)
-	var flows []*weir.Flow // those of flow events, in their order
+	flows := map[string][]*weir.Flow{} // by identifier, those that say how much went
 	for i := range b.Flows {
-		if b.Flows[i].Packets() > 0 {
-			flows = append(flows, &b.Flows[i])
+		if f := &b.Flows[i]; f.Packets() > 0 {
+			flows[f.UID] = append(flows[f.UID], f)
 		}
 	}
 	same, want := 0, 0
@@ -54,21 +55,31 @@ func TestSuricata(t *testing.T) {
 		if e.Type != "flow" {
 			continue
 		}
-		if want++; want > len(flows) {
-			break
+		want++
+		id := e.ID.String()
+		i := slices.IndexFunc(flows[id], func(f *weir.Flow) bool {
+			return f.BytesUp == e.Flow.BytesUp && f.BytesDown == e.Flow.BytesDown && f.PacketsUp == e.Flow.PktsUp && f.PacketsDown == e.Flow.PktsDown
+		})
+		if i < 0 {
+			t.Errorf("flow %d: no record of %s %+v", want, id, e.Flow)
+			continue
 		}
-		f := flows[want-1]
-		if f.UID != e.ID.String() || f.BytesUp != e.Flow.BytesUp || f.BytesDown != e.Flow.BytesDown || f.PacketsUp != e.Flow.PktsUp || f.PacketsDown != e.Flow.PktsDown {
-			t.Errorf("flow %d: got %s %d %d, want %s %+v", want, f.UID, f.BytesUp, f.BytesDown, e.ID, e.Flow)
-		}
+		f := flows[id][i]
+		flows[id] = slices.Delete(flows[id], i, i+1)
 		if f.CID() == e.CID {
 			same++
 		} else if cidDiffers(f) == "" {
 			t.Errorf("flow %s of %v %v:%d %v:%d %+v: got Community ID %s, want %s", f.UID, f.Proto, f.Src, f.SrcPort, f.Dst, f.DstPort, f.ICMP, f.CID(), e.CID)
 		}
 	}
-	if want != len(flows) {
-		t.Errorf("%d flows, want %d", len(flows), want)
+	// Where the clock leaps by years, the halves of a flow are no longer waited
+	// for when the flow comes: the threads of the peer decide how often.
+	more := 0
+	for _, of := range flows {
+		more += len(of)
+	}
+	if more > want/50 {
+		t.Errorf("%d records of no flow event, beside %d", more, want)
 	}
 	t.Logf("%d captures, %d lines: %d flows, %d with the same Community ID, %d duplicates, %d handshakes alone", n, c.Lines, want, same, c.Duplicates, c.Alone)
 }
