@@ -6,20 +6,23 @@ import "time"
 // some stretch of input. Until it is handed on, a batch belongs to the stage
 // that fills it; from then on nobody writes to it.
 type Batch struct {
-	Flows     []Flow
-	DNS       []DNSTransaction
-	HTTP      []HTTPTransaction
-	SSH       []SSHSession
-	SMB       []SMBAction
-	RPC       []RPCCall
-	Kerberos  []KerberosMessage
-	NTLM      []NTLMLogon
-	RDP       []RDPSession
-	DHCP      []DHCPMessage
-	Files     []File
-	Oddities  []Oddity
-	Findings  []Finding
-	Exporters []Exporter
+	Flows         []Flow
+	DNS           []DNSTransaction
+	HTTP          []HTTPTransaction
+	SSH           []SSHSession
+	SMB           []SMBAction
+	RPC           []RPCCall
+	Kerberos      []KerberosMessage
+	NTLM          []NTLMLogon
+	RDP           []RDPSession
+	DHCP          []DHCPMessage
+	Files         []File
+	Commands      []Command
+	Announcements []Announcement
+	Hosts         []Host
+	Oddities      []Oddity
+	Findings      []Finding
+	Exporters     []Exporter
 	// Through is how far the source has got by the clock of the traffic: no
 	// later batch of it holds a record that ended before. The zero time says
 	// nothing.

@@ -19,12 +19,15 @@ const module = "github.com/weir-nta/weir"
 var floors = []string{
 	0: ".",
 	1: "internal/*",
-	2: "decode/packet decode/dns decode/tls decode/http decode/app decode/binetflow decode/flowrec",
-	3: "meter query stitch decode/netflow decode/sflow decode/nfcapd decode/zeek decode/eve",
-	4: "query/exec source enrich store detect alert output collector export",
-	5: "source/* enrich/* store/* detectors/*",
-	6: "parts pipeline demo config inputs detect/detecttest",
-	7: "cmd/* tools/*",
+	2: "decode/packet decode/dns decode/tls decode/app decode/binetflow decode/flowrec decode/dialog decode/ntlm",
+	3: "decode/dcerpc decode/quic",
+	4: "decode/ssh decode/smb decode/kerberos decode/ldap decode/rdp decode/snmp decode/http decode/mail decode/ftp decode/irc " +
+		"decode/dhcp decode/discovery decode/ntp decode/database decode/industrial decode/mqtt decode/coap decode/socks decode/tunnel decode/mining",
+	5: "meter query stitch decode/netflow decode/sflow decode/nfcapd decode/zeek decode/eve",
+	6: "query/exec source enrich store detect alert output collector export",
+	7: "source/* enrich/* store/* detectors/*",
+	8: "parts pipeline demo config inputs detect/detecttest",
+	9: "cmd/* tools/*",
 }
 
 func floor(dir string) int {

@@ -89,6 +89,11 @@ type Flow struct {
 	// FlagsDown is the union of the TCP flags sent by Dst.
 	FlagsDown TCPFlags `weir:"flags.down,omitzero" example:"SAPF"`
 
+	// TTLUp is the time to live (hop limit) of the first packet of Src.
+	TTLUp uint8 `weir:"ttl.up,omitzero" example:"64"`
+	// TTLDown is the time to live (hop limit) of the first packet of Dst.
+	TTLDown uint8 `weir:"ttl.down,omitzero" example:"57"`
+
 	// Sampling is N where one packet in N was looked at; counters of bytes and
 	// packets are scaled by it. It is missing where every packet was.
 	Sampling uint32 `weir:"sampling,omitzero" example:"100"`
@@ -134,6 +139,20 @@ type Flow struct {
 	// DstCountry is the country of Dst, ISO 3166-1 alpha-2.
 	DstCountry string `weir:"dst.country,omitzero" ecs:"destination.geo.country_iso_code" ocsf:"dst_endpoint.location.country" example:"NL"`
 
+	// SrcDevice tells the device behind Src apart where that is more than its
+	// address: the id of table host. It stays when the address changes.
+	SrcDevice string `weir:"src.device,omitzero" ocsf:"src_endpoint.uid" example:"mac:02:00:5e:10:00:01"`
+	// DstDevice tells the device behind Dst apart likewise.
+	DstDevice string `weir:"dst.device,omitzero" ocsf:"dst_endpoint.uid" example:"mac:02:00:5e:10:00:02"`
+	// SrcRole is what Src is for, of table host: "workstation", "dns server" …
+	SrcRole string `weir:"src.role,omitzero" ocsf:"src_endpoint.type" example:"workstation"`
+	// DstRole is what Dst is for.
+	DstRole string `weir:"dst.role,omitzero" ocsf:"dst_endpoint.type" example:"file server"`
+
+	// TCP holds what the TCP headers show, where packets were seen.
+	TCP *TCPHead `weir:"tcp"`
+	// Shape holds sizes and times of the first packets, where packets were seen.
+	Shape *Shape `weir:"shape"`
 	// TLS holds what both sides said in the clear before encryption began.
 	TLS *TLS `weir:"tls"`
 	// HTTP holds the first request of the conversation and its answer.
@@ -142,6 +161,53 @@ type Flow struct {
 	NAT *NAT `weir:"nat"`
 	// Export holds what only an exporter of flows knows.
 	Export *Export `weir:"export"`
+}
+
+// TCPHead is what the headers of a TCP connection show of its two ends (RFC 9293).
+type TCPHead struct {
+	// WindowUp is the window in the SYN of Src, in octets, before scaling.
+	WindowUp uint16 `weir:"window.up,omitzero" example:"64240"`
+	// WindowDown is the window in the SYN-ACK of Dst, before scaling.
+	WindowDown uint16 `weir:"window.down,omitzero" example:"65160"`
+	// ScaleUp is the shift of the window that Src tells (RFC 7323).
+	ScaleUp uint8 `weir:"scale.up,omitzero" example:"7"`
+	// ScaleDown is the shift of the window that Dst tells.
+	ScaleDown uint8 `weir:"scale.down,omitzero" example:"7"`
+	// MSSUp is the maximum segment size that Src tells.
+	MSSUp uint16 `weir:"mss.up,omitzero" example:"1460"`
+	// MSSDown is the maximum segment size that Dst tells.
+	MSSDown uint16 `weir:"mss.down,omitzero" example:"1460"`
+	// OptionsUp are the options in the SYN of Src in their order, as p0f names
+	// them: mss, nop, ws, sok, ts, eol, else ?kind.
+	OptionsUp string `weir:"options.up,omitzero" example:"mss,sok,ts,nop,ws"`
+	// OptionsDown are those in the SYN-ACK of Dst.
+	OptionsDown string `weir:"options.down,omitzero" example:"mss,sok,ts,nop,ws"`
+	// RTTUp is the time from the SYN-ACK to its acknowledgment: from the sensor
+	// to Src and back.
+	RTTUp time.Duration `weir:"rtt.up,omitzero" example:"1.2ms"`
+	// RTTDown is the time from the SYN to the SYN-ACK: from the sensor to Dst
+	// and back.
+	RTTDown time.Duration `weir:"rtt.down,omitzero" example:"18ms"`
+	// RetransUp counts segments that Src sent again, of this record.
+	RetransUp uint32 `weir:"retrans.up,omitzero" example:"2"`
+	// RetransDown counts segments that Dst sent again, of this record.
+	RetransDown uint32 `weir:"retrans.down,omitzero" example:"0"`
+}
+
+// Shape is how a conversation begins, whatever it says: sizes and times of its
+// first packets and how even its octets are. It stands in the first record.
+type Shape struct {
+	// Lengths are the payload octets of the first 20 packets that carry any,
+	// negative for those of Dst.
+	Lengths []int32 `weir:"lens" example:"517"`
+	// Gaps are the microseconds from each of them to the one before, the first
+	// since the conversation began.
+	Gaps []uint32 `weir:"gaps" example:"18250"`
+	// EntropyUp is the Shannon entropy of the first payload octets of Src, in
+	// bits per octet from 0 to 8. The octets themselves are not kept.
+	EntropyUp float64 `weir:"entropy.up,omitzero" example:"7.42"`
+	// EntropyDown is that of the first payload octets of Dst.
+	EntropyDown float64 `weir:"entropy.down,omitzero" example:"7.81"`
 }
 
 // NAT is what a translating device told of a conversation: its addresses and
@@ -204,6 +270,9 @@ type TLS struct {
 	Version string `weir:"version,omitzero" zeek:"version" ecs:"tls.version" ocsf:"tls.version" example:"1.3"`
 	// Cipher is the cipher suite agreed, by its IANA name.
 	Cipher string `weir:"cipher,omitzero" zeek:"cipher" ecs:"tls.cipher" ocsf:"tls.cipher" example:"TLS_AES_128_GCM_SHA256"`
+	// QUIC is the version of QUIC that carried the handshake: "1", "2", else as
+	// its drafts and vendors call it.
+	QUIC string `weir:"quic,omitzero" example:"1"`
 	// SNI is the server name that the client asked for, lower case.
 	SNI string `weir:"sni,omitzero" zeek:"server_name" ecs:"tls.client.server_name" ocsf:"tls.sni" example:"cdn-sync.example.net"`
 	// ALPN is the application protocol agreed, else the first one offered.

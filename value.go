@@ -31,7 +31,7 @@ func anyStrings(list []string) any {
 	return out
 }
 
-func anyInts(list []uint32) any {
+func anyInts[T int32 | uint32](list []T) any {
 	out := make([]any, len(list))
 	for i, n := range list {
 		out[i] = int64(n)
@@ -51,16 +51,16 @@ func toStrings(list []any) ([]string, bool) {
 	return out, true
 }
 
-func toInts(list []any) ([]uint32, bool) {
-	out := make([]uint32, len(list))
+func toInts[T int32 | uint32](dst *[]T, list []any) bool {
+	out := make([]T, len(list))
 	for i, v := range list {
 		n, ok := v.(int64)
-		if !ok || n < 0 || n > math.MaxUint32 {
-			return nil, false
+		if out[i] = T(n); !ok || int64(out[i]) != n {
+			return false
 		}
-		out[i] = uint32(n)
 	}
-	return out, true
+	*dst = out
+	return true
 }
 
 // rawJSON cannot fail: checks and terms hold strings, booleans and finite numbers.

@@ -11,7 +11,7 @@ import (
 )
 
 // Tables are the tables of all records.
-var Tables = []*Table{FlowTable, DNSTransactionTable, HTTPTransactionTable, SSHSessionTable, SMBActionTable, RPCCallTable, KerberosMessageTable, NTLMLogonTable, RDPSessionTable, DHCPMessageTable, FileTable, OddityTable, FindingTable, ExporterTable}
+var Tables = []*Table{FlowTable, DNSTransactionTable, HTTPTransactionTable, SSHSessionTable, SMBActionTable, RPCCallTable, KerberosMessageTable, NTLMLogonTable, RDPSessionTable, DHCPMessageTable, FileTable, CommandTable, AnnouncementTable, HostTable, OddityTable, FindingTable, ExporterTable}
 
 // FlowTable is the table "conn".
 var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversation between two endpoints: who, when, how much, and what their handshakes said. It is directed as the conversation was: Src began it. A conversation that outlasts the meter's active timeout is reported in several records, its slices. Their counters are those of the slice alone, so that sums over records never count anything twice; what was learned of the conversation (application, names, handshakes, state) stands in every slice from then on.", func() Record { return new(Flow) }, []Column{
@@ -45,6 +45,8 @@ var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversat
 	{Name: "data.down", JSON: "data.down", Type: Int, Doc: "DataDown counts octets of transport payload sent by Dst, retransmissions included. Where an exporter does not tell it, it is a lower bound.", Unit: "bytes", Example: "39120", Zeek: "resp_bytes", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
 	{Name: "flags.up", JSON: "flags.up", Type: String, Doc: "FlagsUp is the union of the TCP flags sent by Src.", Unit: "", Example: "SAPF", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "flags.down", JSON: "flags.down", Type: String, Doc: "FlagsDown is the union of the TCP flags sent by Dst.", Unit: "", Example: "SAPF", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "ttl.up", JSON: "ttl.up", Type: Int, Doc: "TTLUp is the time to live (hop limit) of the first packet of Src.", Unit: "", Example: "64", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "ttl.down", JSON: "ttl.down", Type: Int, Doc: "TTLDown is the time to live (hop limit) of the first packet of Dst.", Unit: "", Example: "57", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "sampling", JSON: "sampling", Type: Int, Doc: "Sampling is N where one packet in N was looked at; counters of bytes and packets are scaled by it. It is missing where every packet was.", Unit: "", Example: "100", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "sampling.unknown", JSON: "sampling.unknown", Type: Bool, Doc: "SamplingUnknown says that the exporter samples, or is likely to, at a rate that it has not told: the counters are as exported.", Unit: "", Example: "false", Zeek: "", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
 	{Name: "vlan", JSON: "vlan", Type: Int, Doc: "VLAN is the outermost VLAN identifier, if the packets carried one.", Unit: "", Example: "12", Zeek: "vlan", ECS: "network.vlan.id", OCSF: "src_endpoint.vlan_uid", OmitZero: true, Computed: false, Slow: false},
@@ -64,8 +66,29 @@ var FlowTable = newTable("conn", "A Flow is what one sensor saw of one conversat
 	{Name: "dst.org", JSON: "dst.org", Type: String, Doc: "DstOrg is the holder of that autonomous system.", Unit: "", Example: "ExampleCloud", Zeek: "", ECS: "destination.as.organization.name", OCSF: "dst_endpoint.autonomous_system.name", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.country", JSON: "src.country", Type: String, Doc: "SrcCountry is the country of Src, ISO 3166-1 alpha-2.", Unit: "", Example: "NL", Zeek: "", ECS: "source.geo.country_iso_code", OCSF: "src_endpoint.location.country", OmitZero: true, Computed: false, Slow: false},
 	{Name: "dst.country", JSON: "dst.country", Type: String, Doc: "DstCountry is the country of Dst, ISO 3166-1 alpha-2.", Unit: "", Example: "NL", Zeek: "", ECS: "destination.geo.country_iso_code", OCSF: "dst_endpoint.location.country", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.device", JSON: "src.device", Type: String, Doc: "SrcDevice tells the device behind Src apart where that is more than its address: the id of table host. It stays when the address changes.", Unit: "", Example: "mac:02:00:5e:10:00:01", Zeek: "", ECS: "", OCSF: "src_endpoint.uid", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.device", JSON: "dst.device", Type: String, Doc: "DstDevice tells the device behind Dst apart likewise.", Unit: "", Example: "mac:02:00:5e:10:00:02", Zeek: "", ECS: "", OCSF: "dst_endpoint.uid", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.role", JSON: "src.role", Type: String, Doc: "SrcRole is what Src is for, of table host: \"workstation\", \"dns server\" …", Unit: "", Example: "workstation", Zeek: "", ECS: "", OCSF: "src_endpoint.type", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.role", JSON: "dst.role", Type: String, Doc: "DstRole is what Dst is for.", Unit: "", Example: "file server", Zeek: "", ECS: "", OCSF: "dst_endpoint.type", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.window.up", JSON: "tcp.window.up", Type: Int, Doc: "WindowUp is the window in the SYN of Src, in octets, before scaling.", Unit: "", Example: "64240", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.window.down", JSON: "tcp.window.down", Type: Int, Doc: "WindowDown is the window in the SYN-ACK of Dst, before scaling.", Unit: "", Example: "65160", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.scale.up", JSON: "tcp.scale.up", Type: Int, Doc: "ScaleUp is the shift of the window that Src tells (RFC 7323).", Unit: "", Example: "7", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.scale.down", JSON: "tcp.scale.down", Type: Int, Doc: "ScaleDown is the shift of the window that Dst tells.", Unit: "", Example: "7", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.mss.up", JSON: "tcp.mss.up", Type: Int, Doc: "MSSUp is the maximum segment size that Src tells.", Unit: "", Example: "1460", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.mss.down", JSON: "tcp.mss.down", Type: Int, Doc: "MSSDown is the maximum segment size that Dst tells.", Unit: "", Example: "1460", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.options.up", JSON: "tcp.options.up", Type: String, Doc: "OptionsUp are the options in the SYN of Src in their order, as p0f names them: mss, nop, ws, sok, ts, eol, else ?kind.", Unit: "", Example: "mss,sok,ts,nop,ws", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.options.down", JSON: "tcp.options.down", Type: String, Doc: "OptionsDown are those in the SYN-ACK of Dst.", Unit: "", Example: "mss,sok,ts,nop,ws", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.rtt.up", JSON: "tcp.rtt.up", Type: Duration, Doc: "RTTUp is the time from the SYN-ACK to its acknowledgment: from the sensor to Src and back.", Unit: "", Example: "1.2ms", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.rtt.down", JSON: "tcp.rtt.down", Type: Duration, Doc: "RTTDown is the time from the SYN to the SYN-ACK: from the sensor to Dst and back.", Unit: "", Example: "18ms", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.retrans.up", JSON: "tcp.retrans.up", Type: Int, Doc: "RetransUp counts segments that Src sent again, of this record.", Unit: "", Example: "2", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tcp.retrans.down", JSON: "tcp.retrans.down", Type: Int, Doc: "RetransDown counts segments that Dst sent again, of this record.", Unit: "", Example: "0", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "shape.lens", JSON: "shape.lens", Type: Int, List: true, Doc: "Lengths are the payload octets of the first 20 packets that carry any, negative for those of Dst.", Unit: "", Example: "517", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "shape.gaps", JSON: "shape.gaps", Type: Int, List: true, Doc: "Gaps are the microseconds from each of them to the one before, the first since the conversation began.", Unit: "", Example: "18250", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "shape.entropy.up", JSON: "shape.entropy.up", Type: Float, Doc: "EntropyUp is the Shannon entropy of the first payload octets of Src, in bits per octet from 0 to 8. The octets themselves are not kept.", Unit: "", Example: "7.42", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "shape.entropy.down", JSON: "shape.entropy.down", Type: Float, Doc: "EntropyDown is that of the first payload octets of Dst.", Unit: "", Example: "7.81", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "tls.version", JSON: "tls.version", Type: String, Doc: "Version is the version agreed, else the highest one offered.", Unit: "", Example: "1.3", Zeek: "version", ECS: "tls.version", OCSF: "tls.version", OmitZero: true, Computed: false, Slow: false},
 	{Name: "tls.cipher", JSON: "tls.cipher", Type: String, Doc: "Cipher is the cipher suite agreed, by its IANA name.", Unit: "", Example: "TLS_AES_128_GCM_SHA256", Zeek: "cipher", ECS: "tls.cipher", OCSF: "tls.cipher", OmitZero: true, Computed: false, Slow: false},
+	{Name: "tls.quic", JSON: "tls.quic", Type: String, Doc: "QUIC is the version of QUIC that carried the handshake: \"1\", \"2\", else as its drafts and vendors call it.", Unit: "", Example: "1", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "tls.sni", JSON: "tls.sni", Type: String, Doc: "SNI is the server name that the client asked for, lower case.", Unit: "", Example: "cdn-sync.example.net", Zeek: "server_name", ECS: "tls.client.server_name", OCSF: "tls.sni", OmitZero: true, Computed: false, Slow: false},
 	{Name: "tls.alpn", JSON: "tls.alpn", Type: String, Doc: "ALPN is the application protocol agreed, else the first one offered.", Unit: "", Example: "h2", Zeek: "next_protocol", ECS: "tls.next_protocol", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "tls.ja3", JSON: "tls.ja3", Type: String, Doc: "JA3 is the MD5 fingerprint of the ClientHello.", Unit: "", Example: "e7d705a3286e19ea42f587b344ee6865", Zeek: "ja3", ECS: "tls.client.ja3", OCSF: "tls.ja3_hash.value", OmitZero: true, Computed: false, Slow: false},
@@ -134,6 +157,8 @@ const (
 	FlowColDataDown
 	FlowColFlagsUp
 	FlowColFlagsDown
+	FlowColTtlUp
+	FlowColTtlDown
 	FlowColSampling
 	FlowColSamplingUnknown
 	FlowColVlan
@@ -153,8 +178,29 @@ const (
 	FlowColDstOrg
 	FlowColSrcCountry
 	FlowColDstCountry
+	FlowColSrcDevice
+	FlowColDstDevice
+	FlowColSrcRole
+	FlowColDstRole
+	FlowColTcpWindowUp
+	FlowColTcpWindowDown
+	FlowColTcpScaleUp
+	FlowColTcpScaleDown
+	FlowColTcpMssUp
+	FlowColTcpMssDown
+	FlowColTcpOptionsUp
+	FlowColTcpOptionsDown
+	FlowColTcpRttUp
+	FlowColTcpRttDown
+	FlowColTcpRetransUp
+	FlowColTcpRetransDown
+	FlowColShapeLens
+	FlowColShapeGaps
+	FlowColShapeEntropyUp
+	FlowColShapeEntropyDown
 	FlowColTlsVersion
 	FlowColTlsCipher
+	FlowColTlsQuic
 	FlowColTlsSni
 	FlowColTlsAlpn
 	FlowColTlsJa3
@@ -299,6 +345,16 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return r.FlagsDown.String()
+	case FlowColTtlUp:
+		if r.TTLUp == 0 {
+			return nil
+		}
+		return int64(r.TTLUp)
+	case FlowColTtlDown:
+		if r.TTLDown == 0 {
+			return nil
+		}
+		return int64(r.TTLDown)
 	case FlowColSampling:
 		if r.Sampling == 0 {
 			return nil
@@ -391,6 +447,106 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return r.DstCountry
+	case FlowColSrcDevice:
+		if r.SrcDevice == "" {
+			return nil
+		}
+		return r.SrcDevice
+	case FlowColDstDevice:
+		if r.DstDevice == "" {
+			return nil
+		}
+		return r.DstDevice
+	case FlowColSrcRole:
+		if r.SrcRole == "" {
+			return nil
+		}
+		return r.SrcRole
+	case FlowColDstRole:
+		if r.DstRole == "" {
+			return nil
+		}
+		return r.DstRole
+	case FlowColTcpWindowUp:
+		if r.TCP == nil || r.TCP.WindowUp == 0 {
+			return nil
+		}
+		return int64(r.TCP.WindowUp)
+	case FlowColTcpWindowDown:
+		if r.TCP == nil || r.TCP.WindowDown == 0 {
+			return nil
+		}
+		return int64(r.TCP.WindowDown)
+	case FlowColTcpScaleUp:
+		if r.TCP == nil || r.TCP.ScaleUp == 0 {
+			return nil
+		}
+		return int64(r.TCP.ScaleUp)
+	case FlowColTcpScaleDown:
+		if r.TCP == nil || r.TCP.ScaleDown == 0 {
+			return nil
+		}
+		return int64(r.TCP.ScaleDown)
+	case FlowColTcpMssUp:
+		if r.TCP == nil || r.TCP.MSSUp == 0 {
+			return nil
+		}
+		return int64(r.TCP.MSSUp)
+	case FlowColTcpMssDown:
+		if r.TCP == nil || r.TCP.MSSDown == 0 {
+			return nil
+		}
+		return int64(r.TCP.MSSDown)
+	case FlowColTcpOptionsUp:
+		if r.TCP == nil || r.TCP.OptionsUp == "" {
+			return nil
+		}
+		return r.TCP.OptionsUp
+	case FlowColTcpOptionsDown:
+		if r.TCP == nil || r.TCP.OptionsDown == "" {
+			return nil
+		}
+		return r.TCP.OptionsDown
+	case FlowColTcpRttUp:
+		if r.TCP == nil || r.TCP.RTTUp == 0 {
+			return nil
+		}
+		return seconds(r.TCP.RTTUp)
+	case FlowColTcpRttDown:
+		if r.TCP == nil || r.TCP.RTTDown == 0 {
+			return nil
+		}
+		return seconds(r.TCP.RTTDown)
+	case FlowColTcpRetransUp:
+		if r.TCP == nil || r.TCP.RetransUp == 0 {
+			return nil
+		}
+		return int64(r.TCP.RetransUp)
+	case FlowColTcpRetransDown:
+		if r.TCP == nil || r.TCP.RetransDown == 0 {
+			return nil
+		}
+		return int64(r.TCP.RetransDown)
+	case FlowColShapeLens:
+		if r.Shape == nil || len(r.Shape.Lengths) == 0 {
+			return nil
+		}
+		return anyInts(r.Shape.Lengths)
+	case FlowColShapeGaps:
+		if r.Shape == nil || len(r.Shape.Gaps) == 0 {
+			return nil
+		}
+		return anyInts(r.Shape.Gaps)
+	case FlowColShapeEntropyUp:
+		if r.Shape == nil || r.Shape.EntropyUp == 0 {
+			return nil
+		}
+		return r.Shape.EntropyUp
+	case FlowColShapeEntropyDown:
+		if r.Shape == nil || r.Shape.EntropyDown == 0 {
+			return nil
+		}
+		return r.Shape.EntropyDown
 	case FlowColTlsVersion:
 		if r.TLS == nil || r.TLS.Version == "" {
 			return nil
@@ -401,6 +557,11 @@ func (r *Flow) Value(i int) any {
 			return nil
 		}
 		return r.TLS.Cipher
+	case FlowColTlsQuic:
+		if r.TLS == nil || r.TLS.QUIC == "" {
+			return nil
+		}
+		return r.TLS.QUIC
 	case FlowColTlsSni:
 		if r.TLS == nil || r.TLS.SNI == "" {
 			return nil
@@ -726,6 +887,16 @@ func (r *Flow) Set(i int, v any) error {
 		if v0, ok = v.(string); ok {
 			return r.FlagsDown.UnmarshalText([]byte(v0))
 		}
+	case FlowColTtlUp:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.TTLUp, v0)
+		}
+	case FlowColTtlDown:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.TTLDown, v0)
+		}
 	case FlowColSampling:
 		var v0 int64
 		if v0, ok = v.(int64); ok {
@@ -821,6 +992,154 @@ func (r *Flow) Set(i int, v any) error {
 		if v0, ok = v.(string); ok {
 			r.DstCountry = v0
 		}
+	case FlowColSrcDevice:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcDevice = v0
+		}
+	case FlowColDstDevice:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstDevice = v0
+		}
+	case FlowColSrcRole:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcRole = v0
+		}
+	case FlowColDstRole:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstRole = v0
+		}
+	case FlowColTcpWindowUp:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.WindowUp, v0)
+		}
+	case FlowColTcpWindowDown:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.WindowDown, v0)
+		}
+	case FlowColTcpScaleUp:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.ScaleUp, v0)
+		}
+	case FlowColTcpScaleDown:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.ScaleDown, v0)
+		}
+	case FlowColTcpMssUp:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.MSSUp, v0)
+		}
+	case FlowColTcpMssDown:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.MSSDown, v0)
+		}
+	case FlowColTcpOptionsUp:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			r.TCP.OptionsUp = v0
+		}
+	case FlowColTcpOptionsDown:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			r.TCP.OptionsDown = v0
+		}
+	case FlowColTcpRttUp:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			r.TCP.RTTUp = fromSeconds(v0)
+		}
+	case FlowColTcpRttDown:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			r.TCP.RTTDown = fromSeconds(v0)
+		}
+	case FlowColTcpRetransUp:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.RetransUp, v0)
+		}
+	case FlowColTcpRetransDown:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			if r.TCP == nil {
+				r.TCP = new(TCPHead)
+			}
+			ok = toUint(&r.TCP.RetransDown, v0)
+		}
+	case FlowColShapeLens:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			if r.Shape == nil {
+				r.Shape = new(Shape)
+			}
+			ok = toInts(&r.Shape.Lengths, v0)
+		}
+	case FlowColShapeGaps:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			if r.Shape == nil {
+				r.Shape = new(Shape)
+			}
+			ok = toInts(&r.Shape.Gaps, v0)
+		}
+	case FlowColShapeEntropyUp:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			if r.Shape == nil {
+				r.Shape = new(Shape)
+			}
+			r.Shape.EntropyUp = v0
+		}
+	case FlowColShapeEntropyDown:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			if r.Shape == nil {
+				r.Shape = new(Shape)
+			}
+			r.Shape.EntropyDown = v0
+		}
 	case FlowColTlsVersion:
 		var v0 string
 		if v0, ok = v.(string); ok {
@@ -836,6 +1155,14 @@ func (r *Flow) Set(i int, v any) error {
 				r.TLS = new(TLS)
 			}
 			r.TLS.Cipher = v0
+		}
+	case FlowColTlsQuic:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			if r.TLS == nil {
+				r.TLS = new(TLS)
+			}
+			r.TLS.QUIC = v0
 		}
 	case FlowColTlsSni:
 		var v0 string
@@ -1354,7 +1681,7 @@ func (r *DNSTransaction) Set(i int, v any) error {
 	case DNSTransactionColTtl:
 		var v0 []any
 		if v0, ok = v.([]any); ok {
-			r.TTLs, ok = toInts(v0)
+			ok = toInts(&r.TTLs, v0)
 		}
 	case DNSTransactionColRtt:
 		var v0 float64
@@ -3793,6 +4120,768 @@ func (r *File) Set(i int, v any) error {
 	return nil
 }
 
+// CommandTable is the table "command".
+var CommandTable = newTable("command", "A Command is one thing asked for in an application protocol that has no table of its own, and how that ended: a logon to a mail server, a register written in a controller, a topic subscribed to. It names what was done and to what; contents and passwords are not kept. Equal ones of one conversation are counted in one record.", func() Record { return new(Command) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", Zeek: "ts", ECS: "@timestamp", OCSF: "time", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", Zeek: "", ECS: "observer.name", OCSF: "metadata.log_provider", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", Zeek: "uid", ECS: "event.id", OCSF: "connection_info.uid", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", Zeek: "id.orig_h", ECS: "source.ip", OCSF: "src_endpoint.ip", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", Zeek: "id.resp_h", ECS: "destination.ip", OCSF: "dst_endpoint.ip", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", Zeek: "id.orig_p", ECS: "source.port", OCSF: "src_endpoint.port", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", Zeek: "id.resp_p", ECS: "destination.port", OCSF: "dst_endpoint.port", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", Zeek: "proto", ECS: "network.transport", OCSF: "connection_info.protocol_name", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", Zeek: "", ECS: "network.direction", OCSF: "connection_info.direction", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", Zeek: "", ECS: "", OCSF: "src_endpoint.zone", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", Zeek: "", ECS: "", OCSF: "dst_endpoint.zone", OmitZero: true, Computed: false, Slow: false},
+	{Name: "app", JSON: "app", Type: String, Doc: "Protocol is the application protocol, as in conn: ftp, smtp, ldap, modbus, mqtt, snmp, mysql …", Unit: "", Example: "modbus", Zeek: "", ECS: "network.protocol", OCSF: "app_name", OmitZero: false, Computed: false, Slow: false},
+	{Name: "command", JSON: "command", Type: String, Doc: "Command is what was asked for, in the words of the protocol's standard.", Unit: "", Example: "write_single_coil", Zeek: "", ECS: "event.action", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "object", JSON: "object", Type: String, Doc: "Object is what it was asked of: a file, mailbox, topic, register, search base, database. Cut at a bound.", Unit: "", Example: "unit 1 address 17", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "user", JSON: "user", Type: String, Doc: "User is who asked, where that was said.", Unit: "", Example: "operator", Zeek: "", ECS: "user.name", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "status", JSON: "status", Type: String, Doc: "Status is how it ended, in the words or numbers of the protocol.", Unit: "", Example: "ok", Zeek: "", ECS: "event.code", OCSF: "status_code", OmitZero: true, Computed: false, Slow: false},
+	{Name: "success", JSON: "success", Type: String, Doc: "Success says whether it succeeded: \"true\", \"false\", or missing if that was not seen.", Unit: "", Example: "true", Zeek: "", ECS: "event.outcome", OCSF: "status", OmitZero: true, Computed: false, Slow: false},
+	{Name: "client", JSON: "client", Type: String, Doc: "Client is what the client calls its software.", Unit: "", Example: "libmodbus 3.1", Zeek: "", ECS: "user_agent.original", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "server", JSON: "server", Type: String, Doc: "Server is what the server calls its software.", Unit: "", Example: "ProFTPD 1.3.5", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "size", JSON: "size", Type: Int, Doc: "Size is the size of what it was about, in octets, where one was told.", Unit: "bytes", Example: "512", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "count", JSON: "count", Type: Int, Doc: "Count is how often it was asked for like this.", Unit: "", Example: "1", Zeek: "", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "command".
+const (
+	CommandColTs = iota
+	CommandColSensor
+	CommandColUid
+	CommandColSrcIp
+	CommandColDstIp
+	CommandColSrcPort
+	CommandColDstPort
+	CommandColProto
+	CommandColDir
+	CommandColSrcGroup
+	CommandColDstGroup
+	CommandColApp
+	CommandColCommand
+	CommandColObject
+	CommandColUser
+	CommandColStatus
+	CommandColSuccess
+	CommandColClient
+	CommandColServer
+	CommandColSize
+	CommandColCount
+)
+
+// Table implements [Record].
+func (r *Command) Table() *Table { return CommandTable }
+
+// Value implements [Record].
+func (r *Command) Value(i int) any {
+	switch i {
+	case CommandColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case CommandColSensor:
+		return r.Sensor
+	case CommandColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case CommandColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case CommandColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case CommandColSrcPort:
+		return int64(r.SrcPort)
+	case CommandColDstPort:
+		return int64(r.DstPort)
+	case CommandColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case CommandColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case CommandColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case CommandColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case CommandColApp:
+		return r.Protocol
+	case CommandColCommand:
+		if r.Command == "" {
+			return nil
+		}
+		return r.Command
+	case CommandColObject:
+		if r.Object == "" {
+			return nil
+		}
+		return r.Object
+	case CommandColUser:
+		if r.User == "" {
+			return nil
+		}
+		return r.User
+	case CommandColStatus:
+		if r.Status == "" {
+			return nil
+		}
+		return r.Status
+	case CommandColSuccess:
+		if r.Success == "" {
+			return nil
+		}
+		return r.Success
+	case CommandColClient:
+		if r.Client == "" {
+			return nil
+		}
+		return r.Client
+	case CommandColServer:
+		if r.Server == "" {
+			return nil
+		}
+		return r.Server
+	case CommandColSize:
+		if r.Size == 0 {
+			return nil
+		}
+		return toInt(r.Size)
+	case CommandColCount:
+		return toInt(r.Count)
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *Command) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case CommandColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case CommandColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case CommandColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case CommandColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case CommandColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case CommandColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case CommandColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case CommandColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case CommandColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case CommandColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case CommandColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case CommandColApp:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Protocol = v0
+		}
+	case CommandColCommand:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Command = v0
+		}
+	case CommandColObject:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Object = v0
+		}
+	case CommandColUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.User = v0
+		}
+	case CommandColStatus:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Status = v0
+		}
+	case CommandColSuccess:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Success = v0
+		}
+	case CommandColClient:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Client = v0
+		}
+	case CommandColServer:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Server = v0
+		}
+	case CommandColSize:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Size, v0)
+		}
+	case CommandColCount:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Count, v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// AnnouncementTable is the table "announcement".
+var AnnouncementTable = newTable("announcement", "An Announcement is what a device says of itself on its network, or of the services there: by ARP or neighbour discovery which address it has, by mDNS, SSDP, NetBIOS, LLDP or SNMP what it is called and what it is. Src is who said it. The same said again is one record an hour.", func() Record { return new(Announcement) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when the message was seen, of a request and its answer the request.", Unit: "", Example: "2026-11-21T09:14:01Z", Zeek: "ts", ECS: "@timestamp", OCSF: "time", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the traffic was seen.", Unit: "", Example: "core-1", Zeek: "", ECS: "observer.name", OCSF: "metadata.log_provider", OmitZero: false, Computed: false, Slow: false},
+	{Name: "uid", JSON: "uid", Type: String, Doc: "UID is how the source of the record calls the conversation: the uid of Zeek, the flow_id of Suricata.", Unit: "", Example: "CHhAvVGS1DHFjwGM9", Zeek: "uid", ECS: "event.id", OCSF: "connection_info.uid", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.ip", JSON: "src.ip", Type: Addr, Doc: "Src is the address of the client.", Unit: "", Example: "10.10.1.23", Zeek: "id.orig_h", ECS: "source.ip", OCSF: "src_endpoint.ip", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.ip", JSON: "dst.ip", Type: Addr, Doc: "Dst is the address of the server.", Unit: "", Example: "10.20.0.15", Zeek: "id.resp_h", ECS: "destination.ip", OCSF: "dst_endpoint.ip", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.port", JSON: "src.port", Type: Int, Doc: "SrcPort is the transport port of the client.", Unit: "", Example: "51512", Zeek: "id.orig_p", ECS: "source.port", OCSF: "src_endpoint.port", OmitZero: false, Computed: false, Slow: false},
+	{Name: "dst.port", JSON: "dst.port", Type: Int, Doc: "DstPort is the transport port of the server.", Unit: "", Example: "445", Zeek: "id.resp_p", ECS: "destination.port", OCSF: "dst_endpoint.port", OmitZero: false, Computed: false, Slow: false},
+	{Name: "proto", JSON: "proto", Type: String, Enum: protoNames, Doc: "Proto is the IP protocol.", Unit: "", Example: "tcp", Zeek: "proto", ECS: "network.transport", OCSF: "connection_info.protocol_name", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", Zeek: "", ECS: "network.direction", OCSF: "connection_info.direction", OmitZero: true, Computed: false, Slow: false},
+	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", Zeek: "", ECS: "", OCSF: "src_endpoint.zone", OmitZero: true, Computed: false, Slow: false},
+	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", Zeek: "", ECS: "", OCSF: "dst_endpoint.zone", OmitZero: true, Computed: false, Slow: false},
+	{Name: "app", JSON: "app", Type: String, Doc: "Protocol is how it was said: arp, ndp, mdns, llmnr, nbns, ssdp, wsd, lldp, cdp, snmp, dhcp, browser …", Unit: "", Example: "mdns", Zeek: "", ECS: "network.protocol", OCSF: "app_name", OmitZero: false, Computed: false, Slow: false},
+	{Name: "mac", JSON: "mac", Type: String, Doc: "MAC is the link-layer address of the device that it is about.", Unit: "", Example: "02:00:5e:10:00:01", Zeek: "", ECS: "source.mac", OCSF: "src_endpoint.mac", OmitZero: true, Computed: false, Slow: false},
+	{Name: "addr", JSON: "addr", Type: Addr, Doc: "Addr is the address that the device is said to have.", Unit: "", Example: "10.10.1.40", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "name", JSON: "name", Type: String, Doc: "Name is a name of the device.", Unit: "", Example: "kitchen-speaker", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "kind", JSON: "kind", Type: String, Doc: "Kind is what is told: binding, probe, name, service, model, vendor, os, workgroup …", Unit: "", Example: "service", Zeek: "", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
+	{Name: "text", JSON: "text", Type: String, Doc: "Text is what is told of it: \"_ipp._tcp\", \"HP LaserJet M404\".", Unit: "", Example: "_googlecast._tcp", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "port", JSON: "port", Type: Int, Doc: "Port is the port of a service.", Unit: "", Example: "8009", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "announcement".
+const (
+	AnnouncementColTs = iota
+	AnnouncementColSensor
+	AnnouncementColUid
+	AnnouncementColSrcIp
+	AnnouncementColDstIp
+	AnnouncementColSrcPort
+	AnnouncementColDstPort
+	AnnouncementColProto
+	AnnouncementColDir
+	AnnouncementColSrcGroup
+	AnnouncementColDstGroup
+	AnnouncementColApp
+	AnnouncementColMac
+	AnnouncementColAddr
+	AnnouncementColName
+	AnnouncementColKind
+	AnnouncementColText
+	AnnouncementColPort
+)
+
+// Table implements [Record].
+func (r *Announcement) Table() *Table { return AnnouncementTable }
+
+// Value implements [Record].
+func (r *Announcement) Value(i int) any {
+	switch i {
+	case AnnouncementColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case AnnouncementColSensor:
+		return r.Sensor
+	case AnnouncementColUid:
+		if r.UID == "" {
+			return nil
+		}
+		return r.UID
+	case AnnouncementColSrcIp:
+		if !r.Src.IsValid() {
+			return nil
+		}
+		return r.Src
+	case AnnouncementColDstIp:
+		if !r.Dst.IsValid() {
+			return nil
+		}
+		return r.Dst
+	case AnnouncementColSrcPort:
+		return int64(r.SrcPort)
+	case AnnouncementColDstPort:
+		return int64(r.DstPort)
+	case AnnouncementColProto:
+		if r.Proto == 0 {
+			return nil
+		}
+		return r.Proto.String()
+	case AnnouncementColDir:
+		if r.Direction == 0 {
+			return nil
+		}
+		return r.Direction.String()
+	case AnnouncementColSrcGroup:
+		if r.SrcGroup == "" {
+			return nil
+		}
+		return r.SrcGroup
+	case AnnouncementColDstGroup:
+		if r.DstGroup == "" {
+			return nil
+		}
+		return r.DstGroup
+	case AnnouncementColApp:
+		return r.Protocol
+	case AnnouncementColMac:
+		if r.MAC == "" {
+			return nil
+		}
+		return r.MAC
+	case AnnouncementColAddr:
+		if !r.Addr.IsValid() {
+			return nil
+		}
+		return r.Addr
+	case AnnouncementColName:
+		if r.Name == "" {
+			return nil
+		}
+		return r.Name
+	case AnnouncementColKind:
+		return r.Kind
+	case AnnouncementColText:
+		if r.Text == "" {
+			return nil
+		}
+		return r.Text
+	case AnnouncementColPort:
+		if r.Port == 0 {
+			return nil
+		}
+		return int64(r.Port)
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *Announcement) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case AnnouncementColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case AnnouncementColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case AnnouncementColUid:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.UID = v0
+		}
+	case AnnouncementColSrcIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Src = v0
+		}
+	case AnnouncementColDstIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Dst = v0
+		}
+	case AnnouncementColSrcPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.SrcPort, v0)
+		}
+	case AnnouncementColDstPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.DstPort, v0)
+		}
+	case AnnouncementColProto:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Proto.UnmarshalText([]byte(v0))
+		}
+	case AnnouncementColDir:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			return r.Direction.UnmarshalText([]byte(v0))
+		}
+	case AnnouncementColSrcGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.SrcGroup = v0
+		}
+	case AnnouncementColDstGroup:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.DstGroup = v0
+		}
+	case AnnouncementColApp:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Protocol = v0
+		}
+	case AnnouncementColMac:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.MAC = v0
+		}
+	case AnnouncementColAddr:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Addr = v0
+		}
+	case AnnouncementColName:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Name = v0
+		}
+	case AnnouncementColKind:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Kind = v0
+		}
+	case AnnouncementColText:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Text = v0
+		}
+	case AnnouncementColPort:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Port, v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
+// HostTable is the table "host".
+var HostTable = newTable("host", "A Host is what is known of one device at a time: who it is, how it is called, what it seems to be and on what evidence, what it offers and what it uses. Its identity is its link-layer address where that shows, or the lease or name that links its addresses, else its address.", func() Record { return new(Host) }, []Column{
+	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is up to when the record tells.", Unit: "", Example: "2026-11-21T09:14:01Z", Zeek: "", ECS: "@timestamp", OCSF: "time", OmitZero: true, Computed: false, Slow: false},
+	{Name: "sensor", JSON: "sensor", Type: String, Doc: "Sensor names the place where the device was seen.", Unit: "", Example: "core-1", Zeek: "", ECS: "observer.name", OCSF: "metadata.log_provider", OmitZero: false, Computed: false, Slow: false},
+	{Name: "id", JSON: "id", Type: String, Doc: "ID tells the device apart: \"mac:\" and its link-layer address, else \"ip:\" and its address.", Unit: "", Example: "mac:02:00:5e:10:00:01", Zeek: "", ECS: "host.id", OCSF: "device.uid", OmitZero: false, Computed: false, Slow: false},
+	{Name: "ip", JSON: "ip", Type: Addr, Doc: "Addr is the address that it had last.", Unit: "", Example: "10.10.1.23", Zeek: "", ECS: "host.ip", OCSF: "device.ip", OmitZero: true, Computed: false, Slow: false},
+	{Name: "addrs", JSON: "addrs", Type: String, List: true, Doc: "Addrs are all addresses that it has had, the latest first, up to a bound.", Unit: "", Example: "10.10.1.23", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "mac", JSON: "mac", Type: String, Doc: "MAC is its link-layer address.", Unit: "", Example: "02:00:5e:10:00:01", Zeek: "", ECS: "host.mac", OCSF: "device.mac", OmitZero: true, Computed: false, Slow: false},
+	{Name: "vendor", JSON: "vendor", Type: String, Doc: "Vendor is the holder of the first part of it (OUI).", Unit: "", Example: "Hewlett Packard", Zeek: "", ECS: "", OCSF: "device.vendor_name", OmitZero: true, Computed: false, Slow: false},
+	{Name: "name", JSON: "name", Type: String, Doc: "Name is the best of its names.", Unit: "", Example: "ws-0023", Zeek: "", ECS: "host.name", OCSF: "device.hostname", OmitZero: true, Computed: false, Slow: false},
+	{Name: "names", JSON: "names", Type: String, List: true, Doc: "Names are all its names, each with where it is from: \"dhcp:ws-0023\".", Unit: "", Example: "dhcp:ws-0023", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "class", JSON: "class", Type: String, Doc: "Class is what kind of device it seems to be: workstation, server, phone, printer, camera, router, controller …", Unit: "", Example: "printer", Zeek: "", ECS: "host.type", OCSF: "device.type", OmitZero: true, Computed: false, Slow: false},
+	{Name: "class.certainty", JSON: "class.certainty", Type: Float, Doc: "ClassCertainty is how sure that is, from 0 to 1.", Unit: "", Example: "0.9", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "os", JSON: "os", Type: String, Doc: "OS is the operating system that it seems to run.", Unit: "", Example: "Windows", Zeek: "", ECS: "host.os.name", OCSF: "device.os.name", OmitZero: true, Computed: false, Slow: false},
+	{Name: "role", JSON: "role", Type: String, Doc: "Role is what it is for on this network: domain controller, dns server, file server, gateway, workstation …", Unit: "", Example: "file server", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "role.certainty", JSON: "role.certainty", Type: Float, Doc: "RoleCertainty is how sure that is, from 0 to 1.", Unit: "", Example: "0.8", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "evidence", JSON: "evidence", Type: String, List: true, Doc: "Evidence are the reasons for class, system and role, one sentence each.", Unit: "", Example: "announces _ipp._tcp (mdns)", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "offers", JSON: "offers", Type: String, List: true, Doc: "Offers are the services that others used there: port, protocol, application and how many used it.", Unit: "", Example: "445/tcp smb (12 clients)", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "uses", JSON: "uses", Type: String, List: true, Doc: "Uses are the services that it used elsewhere, the most used first.", Unit: "", Example: "443/tcp tls (31 servers)", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "first", JSON: "first", Type: Time, Doc: "First is when it was seen first.", Unit: "", Example: "2026-11-14T08:00:12Z", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "last", JSON: "last", Type: Time, Doc: "Last is when it was seen last.", Unit: "", Example: "2026-11-21T09:14:01Z", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "flows", JSON: "flows", Type: Int, Doc: "Flows counts its conversations since the record before.", Unit: "", Example: "412", Zeek: "", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
+})
+
+// Indexes of the columns of "host".
+const (
+	HostColTs = iota
+	HostColSensor
+	HostColId
+	HostColIp
+	HostColAddrs
+	HostColMac
+	HostColVendor
+	HostColName
+	HostColNames
+	HostColClass
+	HostColClassCertainty
+	HostColOs
+	HostColRole
+	HostColRoleCertainty
+	HostColEvidence
+	HostColOffers
+	HostColUses
+	HostColFirst
+	HostColLast
+	HostColFlows
+)
+
+// Table implements [Record].
+func (r *Host) Table() *Table { return HostTable }
+
+// Value implements [Record].
+func (r *Host) Value(i int) any {
+	switch i {
+	case HostColTs:
+		if r.Time.IsZero() {
+			return nil
+		}
+		return r.Time
+	case HostColSensor:
+		return r.Sensor
+	case HostColId:
+		return r.ID
+	case HostColIp:
+		if !r.Addr.IsValid() {
+			return nil
+		}
+		return r.Addr
+	case HostColAddrs:
+		if len(r.Addrs) == 0 {
+			return nil
+		}
+		return anyStrings(r.Addrs)
+	case HostColMac:
+		if r.MAC == "" {
+			return nil
+		}
+		return r.MAC
+	case HostColVendor:
+		if r.Vendor == "" {
+			return nil
+		}
+		return r.Vendor
+	case HostColName:
+		if r.Name == "" {
+			return nil
+		}
+		return r.Name
+	case HostColNames:
+		if len(r.Names) == 0 {
+			return nil
+		}
+		return anyStrings(r.Names)
+	case HostColClass:
+		if r.Class == "" {
+			return nil
+		}
+		return r.Class
+	case HostColClassCertainty:
+		if r.ClassCertainty == 0 {
+			return nil
+		}
+		return r.ClassCertainty
+	case HostColOs:
+		if r.OS == "" {
+			return nil
+		}
+		return r.OS
+	case HostColRole:
+		if r.Role == "" {
+			return nil
+		}
+		return r.Role
+	case HostColRoleCertainty:
+		if r.RoleCertainty == 0 {
+			return nil
+		}
+		return r.RoleCertainty
+	case HostColEvidence:
+		if len(r.Evidence) == 0 {
+			return nil
+		}
+		return anyStrings(r.Evidence)
+	case HostColOffers:
+		if len(r.Offers) == 0 {
+			return nil
+		}
+		return anyStrings(r.Offers)
+	case HostColUses:
+		if len(r.Uses) == 0 {
+			return nil
+		}
+		return anyStrings(r.Uses)
+	case HostColFirst:
+		if r.First.IsZero() {
+			return nil
+		}
+		return r.First
+	case HostColLast:
+		if r.Last.IsZero() {
+			return nil
+		}
+		return r.Last
+	case HostColFlows:
+		return toInt(r.Flows)
+	}
+	return nil
+}
+
+// Set implements [Record].
+func (r *Host) Set(i int, v any) error {
+	ok := false
+	switch i {
+	case HostColTs:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Time = v0
+		}
+	case HostColSensor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Sensor = v0
+		}
+	case HostColId:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.ID = v0
+		}
+	case HostColIp:
+		var v0 netip.Addr
+		if v0, ok = v.(netip.Addr); ok {
+			r.Addr = v0
+		}
+	case HostColAddrs:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Addrs, ok = toStrings(v0)
+		}
+	case HostColMac:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.MAC = v0
+		}
+	case HostColVendor:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Vendor = v0
+		}
+	case HostColName:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Name = v0
+		}
+	case HostColNames:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Names, ok = toStrings(v0)
+		}
+	case HostColClass:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Class = v0
+		}
+	case HostColClassCertainty:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.ClassCertainty = v0
+		}
+	case HostColOs:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.OS = v0
+		}
+	case HostColRole:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Role = v0
+		}
+	case HostColRoleCertainty:
+		var v0 float64
+		if v0, ok = v.(float64); ok {
+			r.RoleCertainty = v0
+		}
+	case HostColEvidence:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Evidence, ok = toStrings(v0)
+		}
+	case HostColOffers:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Offers, ok = toStrings(v0)
+		}
+	case HostColUses:
+		var v0 []any
+		if v0, ok = v.([]any); ok {
+			r.Uses, ok = toStrings(v0)
+		}
+	case HostColFirst:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.First = v0
+		}
+	case HostColLast:
+		var v0 time.Time
+		if v0, ok = v.(time.Time); ok {
+			r.Last = v0
+		}
+	case HostColFlows:
+		var v0 int64
+		if v0, ok = v.(int64); ok {
+			ok = toUint(&r.Flows, v0)
+		}
+	default:
+		return fmt.Errorf("column %d cannot be set", i)
+	}
+	if !ok {
+		return fmt.Errorf("value of type %T", v)
+	}
+	return nil
+}
+
 // OddityTable is the table "oddity".
 var OddityTable = newTable("oddity", "An Oddity is something a decoder could not make sense of. It is a record like any other, because malformed traffic is itself a thing to hunt.", func() Record { return new(Oddity) }, []Column{
 	{Name: "ts", JSON: "ts", Type: Time, Doc: "Time is when it was seen.", Unit: "", Example: "2026-11-21T09:14:01Z", Zeek: "ts", ECS: "@timestamp", OCSF: "time", OmitZero: true, Computed: false, Slow: false},
@@ -4490,7 +5579,7 @@ func (r *Exporter) Set(i int, v any) error {
 	case ExporterColTemplatesMissing:
 		var v0 []any
 		if v0, ok = v.([]any); ok {
-			r.MissingTemplates, ok = toInts(v0)
+			ok = toInts(&r.MissingTemplates, v0)
 		}
 	case ExporterColHeld:
 		var v0 int64
@@ -4605,6 +5694,9 @@ func (b *Batch) Len() int {
 	n += len(b.RDP)
 	n += len(b.DHCP)
 	n += len(b.Files)
+	n += len(b.Commands)
+	n += len(b.Announcements)
+	n += len(b.Hosts)
 	n += len(b.Oddities)
 	n += len(b.Findings)
 	n += len(b.Exporters)
@@ -4636,6 +5728,12 @@ func (b *Batch) Reset() {
 	b.DHCP = b.DHCP[:0]
 	clear(b.Files)
 	b.Files = b.Files[:0]
+	clear(b.Commands)
+	b.Commands = b.Commands[:0]
+	clear(b.Announcements)
+	b.Announcements = b.Announcements[:0]
+	clear(b.Hosts)
+	b.Hosts = b.Hosts[:0]
 	clear(b.Oddities)
 	b.Oddities = b.Oddities[:0]
 	clear(b.Findings)
@@ -4701,6 +5799,21 @@ func (b *Batch) Records(yield func(Record) bool) {
 			return
 		}
 	}
+	for i := range b.Commands {
+		if !yield(&b.Commands[i]) {
+			return
+		}
+	}
+	for i := range b.Announcements {
+		if !yield(&b.Announcements[i]) {
+			return
+		}
+	}
+	for i := range b.Hosts {
+		if !yield(&b.Hosts[i]) {
+			return
+		}
+	}
 	for i := range b.Oddities {
 		if !yield(&b.Oddities[i]) {
 			return
@@ -4743,6 +5856,12 @@ func (b *Batch) Add(r Record) {
 		b.DHCP = append(b.DHCP, *r)
 	case *File:
 		b.Files = append(b.Files, *r)
+	case *Command:
+		b.Commands = append(b.Commands, *r)
+	case *Announcement:
+		b.Announcements = append(b.Announcements, *r)
+	case *Host:
+		b.Hosts = append(b.Hosts, *r)
 	case *Oddity:
 		b.Oddities = append(b.Oddities, *r)
 	case *Finding:
@@ -4755,20 +5874,23 @@ func (b *Batch) Add(r Record) {
 // Clone returns a copy of b with slices of its own. What the records point to is shared.
 func (b *Batch) Clone() Batch {
 	return Batch{Through: b.Through,
-		Flows:     slices.Clone(b.Flows),
-		DNS:       slices.Clone(b.DNS),
-		HTTP:      slices.Clone(b.HTTP),
-		SSH:       slices.Clone(b.SSH),
-		SMB:       slices.Clone(b.SMB),
-		RPC:       slices.Clone(b.RPC),
-		Kerberos:  slices.Clone(b.Kerberos),
-		NTLM:      slices.Clone(b.NTLM),
-		RDP:       slices.Clone(b.RDP),
-		DHCP:      slices.Clone(b.DHCP),
-		Files:     slices.Clone(b.Files),
-		Oddities:  slices.Clone(b.Oddities),
-		Findings:  slices.Clone(b.Findings),
-		Exporters: slices.Clone(b.Exporters),
+		Flows:         slices.Clone(b.Flows),
+		DNS:           slices.Clone(b.DNS),
+		HTTP:          slices.Clone(b.HTTP),
+		SSH:           slices.Clone(b.SSH),
+		SMB:           slices.Clone(b.SMB),
+		RPC:           slices.Clone(b.RPC),
+		Kerberos:      slices.Clone(b.Kerberos),
+		NTLM:          slices.Clone(b.NTLM),
+		RDP:           slices.Clone(b.RDP),
+		DHCP:          slices.Clone(b.DHCP),
+		Files:         slices.Clone(b.Files),
+		Commands:      slices.Clone(b.Commands),
+		Announcements: slices.Clone(b.Announcements),
+		Hosts:         slices.Clone(b.Hosts),
+		Oddities:      slices.Clone(b.Oddities),
+		Findings:      slices.Clone(b.Findings),
+		Exporters:     slices.Clone(b.Exporters),
 	}
 }
 
@@ -4796,6 +5918,12 @@ func Span(r Record) (begin, end time.Time) {
 	case *DHCPMessage:
 		return r.Time, r.Time
 	case *File:
+		return r.Time, r.Time
+	case *Command:
+		return r.Time, r.Time
+	case *Announcement:
+		return r.Time, r.Time
+	case *Host:
 		return r.Time, r.Time
 	case *Oddity:
 		return r.Time, r.Time
@@ -4851,6 +5979,16 @@ func (b *Batch) Endpoints(yield func(*Endpoints) bool) {
 	}
 	for i := range b.Files {
 		if !yield(&b.Files[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.Commands {
+		if !yield(&b.Commands[i].Endpoints) {
+			return
+		}
+	}
+	for i := range b.Announcements {
+		if !yield(&b.Announcements[i].Endpoints) {
 			return
 		}
 	}

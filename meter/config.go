@@ -34,6 +34,9 @@ type Config struct {
 	// MaxHeadTotal is how many octets such heads may take all together. Beyond
 	// it no new head is begun, and what the handshake says is missed.
 	MaxHeadTotal int
+	// MaxReaders is how many conversations are read beyond their first words at
+	// a time, such as SSH or SMB. Beyond it they are only named.
+	MaxReaders int
 	// MaxQueries is how many DNS queries may wait for a response. At the limit
 	// the oldest one is reported as unanswered.
 	MaxQueries int
@@ -54,6 +57,7 @@ func DefaultConfig() Config {
 		MaxFlows:     1 << 20,
 		MaxHeadBytes: 16 << 10,
 		MaxHeadTotal: 64 << 20,
+		MaxReaders:   1 << 17,
 		MaxQueries:   1 << 16,
 		BatchRecords: 1024,
 	}
@@ -85,6 +89,7 @@ func (c *Config) check() error {
 		{"max_flows", c.MaxFlows, 1, 1 << 28},
 		{"max_head_bytes", c.MaxHeadBytes, 256, 1 << 20},
 		{"max_head_total", c.MaxHeadTotal, 0, 1 << 40},
+		{"max_readers", c.MaxReaders, 0, 1 << 24},
 		{"max_queries", c.MaxQueries, 1, 1 << 24},
 		{"batch_records", c.BatchRecords, 1, 1 << 20},
 	} {
@@ -110,6 +115,12 @@ type Counters struct {
 	Overlaps     uint64 // segments that said something else than an earlier copy of the same octets
 	HolesMerged  uint64 // gaps in a stream no longer told apart because there were too many
 	HistoriesCut uint64 // letters of histories left out because the history was full
+
+	Readers        uint64 // conversations read beyond their first words
+	ReadersRefused uint64 // of those that could have been, not because of MaxReaders
+	ReadersLost    uint64 // stretches of such conversations that were missed
+	Transactions   uint64 // records that they led to, DNS apart
+	Repeated       uint64 // announcements not told again
 
 	DNS           uint64 // transactions handed on
 	DNSUnanswered uint64 // of them queries without response

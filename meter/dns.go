@@ -28,6 +28,10 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 	switch f.kind {
 	case isDNS:
 		m.dnsMessage(f, end, ts, p.Payload, cutShort(p))
+	case isRead:
+		if !f.s[end].done {
+			m.readMore(f, end, ts, p.Payload)
+		}
 	case unknown:
 		m.firstDatagrams(f, end, ts, p)
 	}
@@ -45,7 +49,10 @@ func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 		client, server = nil, p.Payload
 	}
 	if name := app.Recognise(weir.UDP, client, server); name != "" {
-		f.kind, f.app = isOther, name
+		f.call(name)
+		if f.kind = isOther; m.beginReading(f, name) {
+			m.readMore(f, end, ts, p.Payload)
+		}
 		return
 	}
 	if f.tries++; f.tries >= maxDatagrams {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/packet"
 )
 
@@ -38,6 +39,7 @@ type flow struct {
 	app    string
 	tls    *weir.TLS
 	http   *weir.HTTP
+	reader dialog.Reader // of isRead
 }
 
 const noSlot = -1
@@ -49,7 +51,7 @@ type side struct {
 	tcp   endpoint
 	head  *head  // what has come of the stream, while it is wanted
 	base  uint64 // where the head begins, in relative sequence numbers
-	reads uint8  // times it was shown to the readers
+	reads uint8  // times it was shown to the readers, of isRead in vain
 	done  bool   // no more of the stream is wanted
 }
 
@@ -61,6 +63,7 @@ const (
 	isTLS                // TLS; a side that is not done is still read
 	isHTTP               // likewise
 	isDNS                // DNS, all of whose messages are read
+	isRead               // something that flow.reader reads
 	isOther              // something else that was recognised
 	isSilent             // nothing that anybody recognised
 )
@@ -176,6 +179,7 @@ func (m *Meter) end(i uint32, f *flow, why reason) {
 	}
 	m.loseQueries(f)
 	m.lastWord(f)
+	m.closeReader(f)
 	m.record(f, why)
 	for e := range f.s {
 		m.release(&f.s[e])

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/app"
+	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/http"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/decode/tls"
@@ -68,13 +69,20 @@ func (m *Meter) stream(f *flow, end uint8, rel uint64, ts int64, p *packet.Packe
 		}
 		b, rel = b[s.base-rel:], s.base
 	}
+	if f.kind == isRead && rel+uint64(len(b))-s.base > uint64(m.config.MaxHeadBytes) {
+		m.miss(f, end, rel-s.base, ts) // more than is kept has come behind a gap, or is wanted in one piece
+		if s.done {
+			return
+		}
+	}
 	off := rel - s.base
 	if s.head == nil && off == 0 {
 		used := m.read(f, end, ts, b)
 		s.base += uint64(used)
-		if b = b[used:]; s.done || len(b) == 0 {
+		if s.done || used >= len(b) {
 			return
 		}
+		b = b[used:]
 		if m.keep(f, end, 0, ts, b) {
 			s.head.shown = len(b)
 		}
@@ -83,13 +91,25 @@ func (m *Meter) stream(f *flow, end uint8, rel uint64, ts int64, p *packet.Packe
 	if !m.keep(f, end, off, ts, b) {
 		return
 	}
-	h := s.head
-	if ready := h.ready(); ready > h.shown {
-		h.shown, h.stall = ready, 0
-		m.consume(s, m.read(f, end, ts, h.buf[:ready]))
-	} else if h.stall++; h.stall > maxStall {
-		m.giveUp(f, end)
+	if !m.show(f, end, ts) {
+		if s.head.stall++; s.head.stall > maxStall {
+			m.lost(f, end, ts)
+		}
 	}
+}
+
+// show shows what a head has in order and has not shown yet. It returns false
+// if there is nothing.
+func (m *Meter) show(f *flow, end uint8, ts int64) bool {
+	s := &f.s[end]
+	shown := false
+	for s.head != nil && s.head.ready() > s.head.shown { // each turn takes or has shown more
+		ready := s.head.ready()
+		s.head.shown, s.head.stall = ready, 0
+		m.consume(s, m.read(f, end, ts, s.head.buf[:ready]))
+		shown = true
+	}
+	return shown
 }
 
 // ready returns how many octets are there without a gap.
@@ -193,26 +213,66 @@ func join(list *[maxSpans]span, n uint8, new span) (uint8, bool) {
 	return n - (j - i - 1), true
 }
 
-// consume drops octets that have been read for good from the front of a head.
+// consume drops octets that have been read for good from the front of a head,
+// and passes over as many more as used is beyond them.
 func (m *Meter) consume(s *side, used int) {
 	h := s.head
 	if used == 0 || h == nil {
 		return
 	}
 	s.base += uint64(used)
-	h.shown -= used
-	copy(h.buf, h.buf[used:h.have[h.n-1].hi])
-	for i := range h.have[:h.n] {
-		h.have[i].lo -= min(h.have[i].lo, uint64(used))
-		h.have[i].hi -= uint64(used)
+	h.shown -= min(h.shown, used)
+	if end := h.have[h.n-1].hi; end > uint64(used) {
+		copy(h.buf, h.buf[used:end])
 	}
-	if h.have[0].hi == 0 {
-		copy(h.have[:], h.have[1:h.n])
-		h.n--
+	left := h.have[:0]
+	for _, sp := range h.have[:h.n] {
+		if sp.hi > uint64(used) {
+			left = append(left, span{sp.lo - min(sp.lo, uint64(used)), sp.hi - uint64(used)})
+		}
 	}
-	if h.n == 0 {
+	if h.n = uint8(len(left)); h.n == 0 {
 		m.release(s)
 	}
+}
+
+// lost takes the first gap of a head as one that will not be filled. Only
+// readers that can go on behind it are interested.
+func (m *Meter) lost(f *flow, end uint8, ts int64) {
+	h := f.s[end].head
+	if f.kind != isRead {
+		m.giveUp(f, end)
+		return
+	}
+	i := 0
+	if h.have[0].lo == 0 {
+		i = 1 // what is before the gap waits for what was in it
+	}
+	if i == int(h.n) {
+		m.miss(f, end, h.have[i-1].hi, ts)
+		return
+	}
+	h.stall = 0
+	m.miss(f, end, h.have[i].lo, ts)
+	m.show(f, end, ts)
+}
+
+// miss gives up the next n octets of a direction that a reader reads.
+func (m *Meter) miss(f *flow, end uint8, n uint64, ts int64) {
+	s := &f.s[end]
+	if n > 0 {
+		m.count.ReadersLost++
+		if !m.ask(f, ts, func(d *dialog.Dialog) bool { return f.reader.Lost(d, f.role(end), int(min(n, 1<<30))) }) {
+			m.finish(s)
+			return
+		}
+	}
+	if s.head == nil {
+		s.base += n
+		return
+	}
+	s.head.shown = 0
+	m.consume(s, int(n))
 }
 
 // room makes place for n octets.
@@ -309,7 +369,7 @@ func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) int {
 	s := &f.s[end]
 	f.tries = min(f.tries, 254) + 1
 	if f.kind != isDNS {
-		if s.reads++; s.reads > maxReads {
+		if s.reads = min(s.reads, 254) + 1; s.reads > maxReads {
 			m.giveUp(f, end)
 			return 0
 		}
@@ -327,6 +387,8 @@ func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) int {
 		}
 	case isDNS:
 		return m.dnsStream(f, end, ts, b)
+	case isRead:
+		return m.readMore(f, end, ts, b)
 	}
 	return 0
 }
@@ -354,19 +416,21 @@ func (m *Meter) recognise(f *flow, end uint8, ts int64, b []byte) int {
 	m.tls = weir.TLS{}
 	asTLS := tlsSays(&m.tls, client, b)
 	if asTLS == wire.Done {
-		f.kind, f.app, f.tls = isTLS, "tls", shared(&m.tls)
+		f.kind, f.tls = isTLS, shared(&m.tls)
+		f.call("tls")
 		m.known(f, end, ts)
 		return 0
 	}
 	m.http = weir.HTTP{}
 	asHTTP := httpSays(&m.http, client, b)
 	if asHTTP == wire.Done {
-		f.kind, f.app, f.http = isHTTP, "http", shared(&m.http)
+		f.kind, f.http = isHTTP, shared(&m.http)
+		f.call("http")
 		m.known(f, end, ts)
 		return 0
 	}
 	if asTLS == wire.No && asHTTP == wire.No {
-		m.other(f, end, b)
+		return m.other(f, end, ts, b)
 	}
 	return 0
 }
@@ -380,8 +444,8 @@ func (m *Meter) known(f *flow, end uint8, ts int64) {
 	}
 }
 
-// other asks for protocols that are only named, not read.
-func (m *Meter) other(f *flow, end uint8, b []byte) {
+// other asks for the other protocols, some of which are read.
+func (m *Meter) other(f *flow, end uint8, ts int64, b []byte) int {
 	client, server := m.shown(f, f.orig), m.shown(f, f.orig^1)
 	if end == f.orig {
 		client = b
@@ -389,13 +453,26 @@ func (m *Meter) other(f *flow, end uint8, b []byte) {
 		server = b
 	}
 	if name := app.Recognise(f.key.Proto, client, server); name != "" {
-		f.kind, f.app = isOther, name
+		f.call(name)
+		if m.beginReading(f, name) {
+			return m.readFirst(f, end, ts, b)
+		}
+		f.kind = isOther
 		m.finish(&f.s[0])
 		m.finish(&f.s[1])
-		return
+		return 0
 	}
 	if s := &f.s[end]; len(b) >= unknownBytes || s.reads >= unknownReads {
 		m.giveUp(f, end)
+	}
+	return 0
+}
+
+// call names what a conversation speaks. What it changes to later has no name
+// of its own there: SMTP stays SMTP when TLS begins in it.
+func (f *flow) call(name string) {
+	if f.app == "" {
+		f.app = name
 	}
 }
 
@@ -407,7 +484,8 @@ func (m *Meter) lastWord(f *flow) {
 		return
 	}
 	if name := app.Recognise(f.key.Proto, client, server); name != "" {
-		f.kind, f.app = isOther, name
+		f.kind = isOther
+		f.call(name)
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/dns"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/internal/flowtable"
+	"github.com/weir-nta/weir/internal/recent"
 )
 
 // A Meter turns packets into records. It belongs to one goroutine.
@@ -38,6 +40,10 @@ type Meter struct {
 	waiting waiting
 	message dns.Message
 
+	dialog    dialog.Dialog
+	reading   int // flows that have a reader
+	announced *recent.Map[weir.Announcement, int64]
+
 	tls       weir.TLS  // what the recognisers write into
 	http      weir.HTTP // likewise
 	histories map[string]string
@@ -58,6 +64,7 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 		table:     flowtable.NewTable(),
 		histories: map[string]string{},
 		oddities:  map[oddity]int{},
+		announced: newAnnounced(),
 	}
 	m.waiting.init()
 	m.newBatch()

@@ -134,10 +134,10 @@ func (c *chunk) strs(i int, list []string) entry {
 	return e
 }
 
-// uint32s appends list to the elements of column i.
-func (c *chunk) uint32s(i int, list []uint32) entry {
+// numbers appends list to the elements of column i.
+func numbers[T int32 | uint32](c *chunk, i int, list []T) entry {
 	e, memory := c.extend(i, len(list))
-	copy(unsafe.Slice((*uint32)(memory), e.offset+e.length)[e.offset:], list)
+	copy(unsafe.Slice((*T)(memory), e.offset+e.length)[e.offset:], list)
 	return e
 }
 

@@ -26,6 +26,7 @@ const (
 	uint16s                // USMALLINT
 	uint32s                // UINTEGER
 	uint32List             // UINTEGER[]
+	int32List              // INTEGER[]
 	int64s                 // BIGINT: unsigned counters, which the records cut at its maximum too
 	float64s               // DOUBLE
 	timestamp              // TIMESTAMP: microseconds since 1970 in UTC
@@ -35,7 +36,7 @@ const (
 
 var sqlTypes = [...]string{
 	text: "VARCHAR", texts: "VARCHAR[]", code: "UTINYINT", boolean: "BOOLEAN", uint8s: "UTINYINT", uint16s: "USMALLINT",
-	uint32s: "UINTEGER", uint32List: "UINTEGER[]", int64s: "BIGINT", float64s: "DOUBLE", timestamp: "TIMESTAMP",
+	uint32s: "UINTEGER", uint32List: "UINTEGER[]", int32List: "INTEGER[]", int64s: "BIGINT", float64s: "DOUBLE", timestamp: "TIMESTAMP",
 	duration: "BIGINT", addr: "UBIGINT",
 }
 
@@ -110,7 +111,7 @@ func layoutOf(t *weir.Table) *layout {
 func (l *layout) logicalTypes() []bindings.LogicalType {
 	simple := map[string]bindings.Type{
 		"VARCHAR": bindings.TypeVarchar, "UTINYINT": bindings.TypeUTinyInt, "BOOLEAN": bindings.TypeBoolean,
-		"USMALLINT": bindings.TypeUSmallInt, "UINTEGER": bindings.TypeUInteger, "BIGINT": bindings.TypeBigInt,
+		"USMALLINT": bindings.TypeUSmallInt, "UINTEGER": bindings.TypeUInteger, "INTEGER": bindings.TypeInteger, "BIGINT": bindings.TypeBigInt,
 		"DOUBLE": bindings.TypeDouble, "TIMESTAMP": bindings.TypeTimestamp, "UBIGINT": bindings.TypeUBigInt,
 	}
 	var types []bindings.LogicalType

@@ -153,7 +153,7 @@ func stored(l *layout, i int) value {
 		return value{form: asText, sql: []string{name}}
 	case texts:
 		return value{form: asTexts, sql: []string{name}}
-	case uint32List:
+	case uint32List, int32List:
 		return value{form: asInts, sql: []string{name}}
 	case code:
 		return value{form: asCode, sql: []string{name}, names: f.names}

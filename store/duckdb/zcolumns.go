@@ -41,6 +41,8 @@ var layouts = []layout{
 		{index: weir.FlowColDataDown, name: "data.down", kind: int64s},
 		{index: weir.FlowColFlagsUp, name: "flags.up", kind: code, names: flagNames, optional: true},
 		{index: weir.FlowColFlagsDown, name: "flags.down", kind: code, names: flagNames, optional: true},
+		{index: weir.FlowColTtlUp, name: "ttl.up", kind: uint8s, optional: true},
+		{index: weir.FlowColTtlDown, name: "ttl.down", kind: uint8s, optional: true},
 		{index: weir.FlowColSampling, name: "sampling", kind: uint32s, optional: true},
 		{index: weir.FlowColSamplingUnknown, name: "sampling.unknown", kind: boolean},
 		{index: weir.FlowColVlan, name: "vlan", kind: uint16s, optional: true},
@@ -60,8 +62,29 @@ var layouts = []layout{
 		{index: weir.FlowColDstOrg, name: "dst.org", kind: text, optional: true},
 		{index: weir.FlowColSrcCountry, name: "src.country", kind: text, optional: true},
 		{index: weir.FlowColDstCountry, name: "dst.country", kind: text, optional: true},
+		{index: weir.FlowColSrcDevice, name: "src.device", kind: text, optional: true},
+		{index: weir.FlowColDstDevice, name: "dst.device", kind: text, optional: true},
+		{index: weir.FlowColSrcRole, name: "src.role", kind: text, optional: true},
+		{index: weir.FlowColDstRole, name: "dst.role", kind: text, optional: true},
+		{index: weir.FlowColTcpWindowUp, name: "tcp.window.up", kind: uint16s, optional: true},
+		{index: weir.FlowColTcpWindowDown, name: "tcp.window.down", kind: uint16s, optional: true},
+		{index: weir.FlowColTcpScaleUp, name: "tcp.scale.up", kind: uint8s, optional: true},
+		{index: weir.FlowColTcpScaleDown, name: "tcp.scale.down", kind: uint8s, optional: true},
+		{index: weir.FlowColTcpMssUp, name: "tcp.mss.up", kind: uint16s, optional: true},
+		{index: weir.FlowColTcpMssDown, name: "tcp.mss.down", kind: uint16s, optional: true},
+		{index: weir.FlowColTcpOptionsUp, name: "tcp.options.up", kind: text, optional: true},
+		{index: weir.FlowColTcpOptionsDown, name: "tcp.options.down", kind: text, optional: true},
+		{index: weir.FlowColTcpRttUp, name: "tcp.rtt.up", kind: duration, optional: true},
+		{index: weir.FlowColTcpRttDown, name: "tcp.rtt.down", kind: duration, optional: true},
+		{index: weir.FlowColTcpRetransUp, name: "tcp.retrans.up", kind: uint32s, optional: true},
+		{index: weir.FlowColTcpRetransDown, name: "tcp.retrans.down", kind: uint32s, optional: true},
+		{index: weir.FlowColShapeLens, name: "shape.lens", kind: int32List, optional: true},
+		{index: weir.FlowColShapeGaps, name: "shape.gaps", kind: uint32List, optional: true},
+		{index: weir.FlowColShapeEntropyUp, name: "shape.entropy.up", kind: float64s, optional: true},
+		{index: weir.FlowColShapeEntropyDown, name: "shape.entropy.down", kind: float64s, optional: true},
 		{index: weir.FlowColTlsVersion, name: "tls.version", kind: text, optional: true},
 		{index: weir.FlowColTlsCipher, name: "tls.cipher", kind: text, optional: true},
+		{index: weir.FlowColTlsQuic, name: "tls.quic", kind: text, optional: true},
 		{index: weir.FlowColTlsSni, name: "tls.sni", kind: text, optional: true},
 		{index: weir.FlowColTlsAlpn, name: "tls.alpn", kind: text, optional: true},
 		{index: weir.FlowColTlsJa3, name: "tls.ja3", kind: text, optional: true},
@@ -323,6 +346,71 @@ var layouts = []layout{
 		{index: weir.FileColMd5, name: "md5", kind: text, optional: true},
 		{index: weir.FileColSha1, name: "sha1", kind: text, optional: true},
 		{index: weir.FileColSha256, name: "sha256", kind: text, optional: true},
+	}},
+	{table: weir.CommandTable, fields: []field{
+		{index: weir.CommandColTs, name: "ts", kind: timestamp},
+		{index: weir.CommandColSensor, name: "sensor", kind: text},
+		{index: weir.CommandColUid, name: "uid", kind: text, optional: true},
+		{index: weir.CommandColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.CommandColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.CommandColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.CommandColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.CommandColProto, name: "proto", kind: code, names: weir.CommandTable.Columns[weir.CommandColProto].Enum, optional: true},
+		{index: weir.CommandColDir, name: "dir", kind: code, names: weir.CommandTable.Columns[weir.CommandColDir].Enum, optional: true},
+		{index: weir.CommandColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.CommandColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.CommandColApp, name: "app", kind: text},
+		{index: weir.CommandColCommand, name: "command", kind: text, optional: true},
+		{index: weir.CommandColObject, name: "object", kind: text, optional: true},
+		{index: weir.CommandColUser, name: "user", kind: text, optional: true},
+		{index: weir.CommandColStatus, name: "status", kind: text, optional: true},
+		{index: weir.CommandColSuccess, name: "success", kind: text, optional: true},
+		{index: weir.CommandColClient, name: "client", kind: text, optional: true},
+		{index: weir.CommandColServer, name: "server", kind: text, optional: true},
+		{index: weir.CommandColSize, name: "size", kind: int64s, optional: true},
+		{index: weir.CommandColCount, name: "count", kind: int64s},
+	}},
+	{table: weir.AnnouncementTable, fields: []field{
+		{index: weir.AnnouncementColTs, name: "ts", kind: timestamp},
+		{index: weir.AnnouncementColSensor, name: "sensor", kind: text},
+		{index: weir.AnnouncementColUid, name: "uid", kind: text, optional: true},
+		{index: weir.AnnouncementColSrcIp, name: "src.ip", kind: addr, optional: true},
+		{index: weir.AnnouncementColDstIp, name: "dst.ip", kind: addr, optional: true},
+		{index: weir.AnnouncementColSrcPort, name: "src.port", kind: uint16s},
+		{index: weir.AnnouncementColDstPort, name: "dst.port", kind: uint16s},
+		{index: weir.AnnouncementColProto, name: "proto", kind: code, names: weir.AnnouncementTable.Columns[weir.AnnouncementColProto].Enum, optional: true},
+		{index: weir.AnnouncementColDir, name: "dir", kind: code, names: weir.AnnouncementTable.Columns[weir.AnnouncementColDir].Enum, optional: true},
+		{index: weir.AnnouncementColSrcGroup, name: "src.group", kind: text, optional: true},
+		{index: weir.AnnouncementColDstGroup, name: "dst.group", kind: text, optional: true},
+		{index: weir.AnnouncementColApp, name: "app", kind: text},
+		{index: weir.AnnouncementColMac, name: "mac", kind: text, optional: true},
+		{index: weir.AnnouncementColAddr, name: "addr", kind: addr, optional: true},
+		{index: weir.AnnouncementColName, name: "name", kind: text, optional: true},
+		{index: weir.AnnouncementColKind, name: "kind", kind: text},
+		{index: weir.AnnouncementColText, name: "text", kind: text, optional: true},
+		{index: weir.AnnouncementColPort, name: "port", kind: uint16s, optional: true},
+	}},
+	{table: weir.HostTable, fields: []field{
+		{index: weir.HostColTs, name: "ts", kind: timestamp},
+		{index: weir.HostColSensor, name: "sensor", kind: text},
+		{index: weir.HostColId, name: "id", kind: text},
+		{index: weir.HostColIp, name: "ip", kind: addr, optional: true},
+		{index: weir.HostColAddrs, name: "addrs", kind: texts, optional: true},
+		{index: weir.HostColMac, name: "mac", kind: text, optional: true},
+		{index: weir.HostColVendor, name: "vendor", kind: text, optional: true},
+		{index: weir.HostColName, name: "name", kind: text, optional: true},
+		{index: weir.HostColNames, name: "names", kind: texts, optional: true},
+		{index: weir.HostColClass, name: "class", kind: text, optional: true},
+		{index: weir.HostColClassCertainty, name: "class.certainty", kind: float64s, optional: true},
+		{index: weir.HostColOs, name: "os", kind: text, optional: true},
+		{index: weir.HostColRole, name: "role", kind: text, optional: true},
+		{index: weir.HostColRoleCertainty, name: "role.certainty", kind: float64s, optional: true},
+		{index: weir.HostColEvidence, name: "evidence", kind: texts, optional: true},
+		{index: weir.HostColOffers, name: "offers", kind: texts, optional: true},
+		{index: weir.HostColUses, name: "uses", kind: texts, optional: true},
+		{index: weir.HostColFirst, name: "first", kind: timestamp, optional: true},
+		{index: weir.HostColLast, name: "last", kind: timestamp, optional: true},
+		{index: weir.HostColFlows, name: "flows", kind: int64s},
 	}},
 	{table: weir.OddityTable, fields: []field{
 		{index: weir.OddityColTs, name: "ts", kind: timestamp},
@@ -700,8 +788,34 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 		c.present(column, at, all, set)
 	}
-	{ // sampling
+	{ // ttl.up
 		const column = 32
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].TTLUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TTLUp
+		}
+		c.present(column, at, all, set)
+	}
+	{ // ttl.down
+		const column = 33
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].TTLDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TTLDown
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sampling
+		const column = 34
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -714,14 +828,14 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // sampling.unknown
-		const column = 33
+		const column = 35
 		out := values[bool](c, column, at)
 		for i := range rows {
 			out[i] = rows[i].SamplingUnknown
 		}
 	}
 	{ // vlan
-		const column = 34
+		const column = 36
 		out := values[uint16](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -734,7 +848,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tunnel
-		const column = 35
+		const column = 37
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -747,7 +861,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.host
-		const column = 36
+		const column = 38
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -760,7 +874,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.host
-		const column = 37
+		const column = 39
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -773,7 +887,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.domain
-		const column = 38
+		const column = 40
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -786,7 +900,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.user
-		const column = 39
+		const column = 41
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -799,7 +913,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.user
-		const column = 40
+		const column = 42
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -812,7 +926,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.mac
-		const column = 41
+		const column = 43
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -825,7 +939,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.mac
-		const column = 42
+		const column = 44
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -838,7 +952,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.group
-		const column = 43
+		const column = 45
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -851,7 +965,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.group
-		const column = 44
+		const column = 46
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -864,7 +978,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.asn
-		const column = 45
+		const column = 47
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -877,7 +991,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.asn
-		const column = 46
+		const column = 48
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -890,7 +1004,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.org
-		const column = 47
+		const column = 49
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -903,7 +1017,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.org
-		const column = 48
+		const column = 50
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -916,7 +1030,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // src.country
-		const column = 49
+		const column = 51
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -929,7 +1043,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // dst.country
-		const column = 50
+		const column = 52
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -941,6 +1055,296 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 		c.present(column, at, all, set)
 	}
+	{ // src.device
+		const column = 53
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcDevice == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcDevice)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.device
+		const column = 54
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstDevice == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstDevice)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.role
+		const column = 55
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcRole == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcRole)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.role
+		const column = 56
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstRole == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstRole)
+		}
+		c.present(column, at, all, set)
+	}
+	var hasTCPHead uint64
+	for i := range rows {
+		if rows[i].TCP != nil {
+			hasTCPHead |= 1 << i
+		}
+	}
+	{ // tcp.window.up
+		const column = 57
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.WindowUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.WindowUp
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.window.down
+		const column = 58
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.WindowDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.WindowDown
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.scale.up
+		const column = 59
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.ScaleUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.ScaleUp
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.scale.down
+		const column = 60
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.ScaleDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.ScaleDown
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.mss.up
+		const column = 61
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.MSSUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.MSSUp
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.mss.down
+		const column = 62
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.MSSDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.MSSDown
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.options.up
+		const column = 63
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.OptionsUp == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].TCP.OptionsUp)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.options.down
+		const column = 64
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.OptionsDown == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].TCP.OptionsDown)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.rtt.up
+		const column = 65
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.RTTUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.RTTUp.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.rtt.down
+		const column = 66
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.RTTDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.RTTDown.Microseconds()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.retrans.up
+		const column = 67
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.RetransUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.RetransUp
+		}
+		c.present(column, at, all, set)
+	}
+	{ // tcp.retrans.down
+		const column = 68
+		out := values[uint32](c, column, at)
+		set := uint64(0)
+		for m := hasTCPHead; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TCP.RetransDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].TCP.RetransDown
+		}
+		c.present(column, at, all, set)
+	}
+	var hasShape uint64
+	for i := range rows {
+		if rows[i].Shape != nil {
+			hasShape |= 1 << i
+		}
+	}
+	{ // shape.lens
+		const column = 69
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for m := hasShape; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if len(rows[i].Shape.Lengths) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = numbers(c, column, rows[i].Shape.Lengths)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // shape.gaps
+		const column = 70
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for m := hasShape; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if len(rows[i].Shape.Gaps) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = numbers(c, column, rows[i].Shape.Gaps)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // shape.entropy.up
+		const column = 71
+		out := values[float64](c, column, at)
+		set := uint64(0)
+		for m := hasShape; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Shape.EntropyUp == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Shape.EntropyUp
+		}
+		c.present(column, at, all, set)
+	}
+	{ // shape.entropy.down
+		const column = 72
+		out := values[float64](c, column, at)
+		set := uint64(0)
+		for m := hasShape; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].Shape.EntropyDown == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Shape.EntropyDown
+		}
+		c.present(column, at, all, set)
+	}
 	var hasTLS uint64
 	for i := range rows {
 		if rows[i].TLS != nil {
@@ -948,7 +1352,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // tls.version
-		const column = 51
+		const column = 73
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -962,7 +1366,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.cipher
-		const column = 52
+		const column = 74
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -975,8 +1379,22 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 		c.present(column, at, all, set)
 	}
+	{ // tls.quic
+		const column = 75
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for m := hasTLS; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			if rows[i].TLS.QUIC == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].TLS.QUIC)
+		}
+		c.present(column, at, all, set)
+	}
 	{ // tls.sni
-		const column = 53
+		const column = 76
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -990,7 +1408,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.alpn
-		const column = 54
+		const column = 77
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1004,7 +1422,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.ja3
-		const column = 55
+		const column = 78
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1018,7 +1436,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.ja3s
-		const column = 56
+		const column = 79
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1032,7 +1450,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.ja4
-		const column = 57
+		const column = 80
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1046,7 +1464,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.subject
-		const column = 58
+		const column = 81
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1060,7 +1478,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.issuer
-		const column = 59
+		const column = 82
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1074,7 +1492,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.not_before
-		const column = 60
+		const column = 83
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1088,7 +1506,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.not_after
-		const column = 61
+		const column = 84
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1102,7 +1520,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.self_signed
-		const column = 62
+		const column = 85
 		out := values[bool](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1113,7 +1531,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // tls.sha256
-		const column = 63
+		const column = 86
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasTLS; m != 0; m &= m - 1 {
@@ -1133,7 +1551,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // http.method
-		const column = 64
+		const column = 87
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -1147,7 +1565,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.host
-		const column = 65
+		const column = 88
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -1161,7 +1579,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.uri
-		const column = 66
+		const column = 89
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -1175,7 +1593,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.ua
-		const column = 67
+		const column = 90
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -1189,7 +1607,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // http.status
-		const column = 68
+		const column = 91
 		out := values[uint16](c, column, at)
 		set := uint64(0)
 		for m := hasHTTP; m != 0; m &= m - 1 {
@@ -1209,7 +1627,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // nat.src.ip
-		const column = 69
+		const column = 92
 		out := values[uint64](c, column, at)
 		low := values[uint64](c, column+1, at)
 		set := uint64(0)
@@ -1225,7 +1643,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column+1, at, all, set)
 	}
 	{ // nat.src.port
-		const column = 71
+		const column = 94
 		out := values[uint16](c, column, at)
 		set := uint64(0)
 		for m := hasNAT; m != 0; m &= m - 1 {
@@ -1239,7 +1657,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // nat.dst.ip
-		const column = 72
+		const column = 95
 		out := values[uint64](c, column, at)
 		low := values[uint64](c, column+1, at)
 		set := uint64(0)
@@ -1255,7 +1673,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column+1, at, all, set)
 	}
 	{ // nat.dst.port
-		const column = 74
+		const column = 97
 		out := values[uint16](c, column, at)
 		set := uint64(0)
 		for m := hasNAT; m != 0; m &= m - 1 {
@@ -1269,7 +1687,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // nat.event
-		const column = 75
+		const column = 98
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasNAT; m != 0; m &= m - 1 {
@@ -1289,7 +1707,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		}
 	}
 	{ // export.in.if
-		const column = 76
+		const column = 99
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1303,7 +1721,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.out.if
-		const column = 77
+		const column = 100
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1317,7 +1735,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.next
-		const column = 78
+		const column = 101
 		out := values[uint64](c, column, at)
 		low := values[uint64](c, column+1, at)
 		set := uint64(0)
@@ -1333,7 +1751,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column+1, at, all, set)
 	}
 	{ // export.tos
-		const column = 80
+		const column = 103
 		out := values[uint8](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1347,7 +1765,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.domain
-		const column = 81
+		const column = 104
 		out := values[uint32](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1361,7 +1779,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.reason
-		const column = 82
+		const column = 105
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1375,7 +1793,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.action
-		const column = 83
+		const column = 106
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1389,7 +1807,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.acl
-		const column = 84
+		const column = 107
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1403,7 +1821,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.vrf
-		const column = 85
+		const column = 108
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1417,7 +1835,7 @@ func (c *chunk) putFlow(rows []weir.Flow, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // export.extra
-		const column = 86
+		const column = 109
 		out := values[entry](c, column, at)
 		set := uint64(0)
 		for m := hasExport; m != 0; m &= m - 1 {
@@ -1636,7 +2054,7 @@ func (c *chunk) putDNSTransaction(rows []weir.DNSTransaction, at int) {
 				continue
 			}
 			set |= 1 << i
-			out[i] = c.uint32s(column, rows[i].TTLs)
+			out[i] = numbers(c, column, rows[i].TTLs)
 		}
 		c.present(column, at, all, set)
 	}
@@ -3993,6 +4411,727 @@ func (c *chunk) putFile(rows []weir.File, at int) {
 	}
 }
 
+// putCommand puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putCommand(rows []weir.Command, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // app
+		const column = 13
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Protocol)
+		}
+	}
+	{ // command
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Command == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Command)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // object
+		const column = 15
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Object == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Object)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // user
+		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].User == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].User)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // status
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Status == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Status)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // success
+		const column = 18
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Success == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Success)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // client
+		const column = 19
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Client == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Client)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // server
+		const column = 20
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Server == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Server)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // size
+		const column = 21
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Size == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = clamp(rows[i].Size)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // count
+		const column = 22
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Count)
+		}
+	}
+}
+
+// putAnnouncement puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putAnnouncement(rows []weir.Announcement, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // uid
+		const column = 2
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].UID == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].UID)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Src.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Src)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // dst.ip
+		const column = 5
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Dst.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Dst)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // src.port
+		const column = 7
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].SrcPort
+		}
+	}
+	{ // dst.port
+		const column = 8
+		out := values[uint16](c, column, at)
+		for i := range rows {
+			out[i] = rows[i].DstPort
+		}
+	}
+	{ // proto
+		const column = 9
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Proto == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Proto)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dir
+		const column = 10
+		out := values[uint8](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Direction == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = uint8(rows[i].Direction)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // src.group
+		const column = 11
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].SrcGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].SrcGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // dst.group
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].DstGroup == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].DstGroup)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // app
+		const column = 13
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Protocol)
+		}
+	}
+	{ // mac
+		const column = 14
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].MAC == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].MAC)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // addr
+		const column = 15
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Addr.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Addr)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // name
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Name == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Name)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // kind
+		const column = 18
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Kind)
+		}
+	}
+	{ // text
+		const column = 19
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Text == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Text)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // port
+		const column = 20
+		out := values[uint16](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Port == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Port
+		}
+		c.present(column, at, all, set)
+	}
+}
+
+// putHost puts up to 64 records at row at, a multiple of 64.
+func (c *chunk) putHost(rows []weir.Host, at int) {
+	all := ^uint64(0) >> (64 - len(rows))
+	{ // ts
+		const column = 0
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Time.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Time.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // sensor
+		const column = 1
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].Sensor)
+		}
+	}
+	{ // id
+		const column = 2
+		out := values[str](c, column, at)
+		for i := range rows {
+			out[i] = c.str(rows[i].ID)
+		}
+	}
+	{ // ip
+		const column = 3
+		out := values[uint64](c, column, at)
+		low := values[uint64](c, column+1, at)
+		set := uint64(0)
+		for i := range rows {
+			if !rows[i].Addr.IsValid() {
+				continue
+			}
+			set |= 1 << i
+			out[i], low[i] = halves(rows[i].Addr)
+		}
+		c.present(column, at, all, set)
+		c.present(column+1, at, all, set)
+	}
+	{ // addrs
+		const column = 5
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Addrs) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Addrs)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // mac
+		const column = 6
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].MAC == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].MAC)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // vendor
+		const column = 7
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Vendor == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Vendor)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // name
+		const column = 8
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Name == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Name)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // names
+		const column = 9
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Names) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Names)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // class
+		const column = 10
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Class == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Class)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // class.certainty
+		const column = 11
+		out := values[float64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ClassCertainty == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].ClassCertainty
+		}
+		c.present(column, at, all, set)
+	}
+	{ // os
+		const column = 12
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].OS == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].OS)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // role
+		const column = 13
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Role == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Role)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // role.certainty
+		const column = 14
+		out := values[float64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].RoleCertainty == 0 {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].RoleCertainty
+		}
+		c.present(column, at, all, set)
+	}
+	{ // evidence
+		const column = 15
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Evidence) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Evidence)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // offers
+		const column = 16
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Offers) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Offers)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // uses
+		const column = 17
+		out := values[entry](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if len(rows[i].Uses) == 0 {
+				out[i] = entry{}
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.strs(column, rows[i].Uses)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // first
+		const column = 18
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].First.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].First.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // last
+		const column = 19
+		out := values[int64](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Last.IsZero() {
+				continue
+			}
+			set |= 1 << i
+			out[i] = rows[i].Last.UnixMicro()
+		}
+		c.present(column, at, all, set)
+	}
+	{ // flows
+		const column = 20
+		out := values[int64](c, column, at)
+		for i := range rows {
+			out[i] = clamp(rows[i].Flows)
+		}
+	}
+}
+
 // putOddity puts up to 64 records at row at, a multiple of 64.
 func (c *chunk) putOddity(rows []weir.Oddity, at int) {
 	all := ^uint64(0) >> (64 - len(rows))
@@ -4500,7 +5639,7 @@ func (c *chunk) putExporter(rows []weir.Exporter, at int) {
 				continue
 			}
 			set |= 1 << i
-			out[i] = c.uint32s(column, rows[i].MissingTemplates)
+			out[i] = numbers(c, column, rows[i].MissingTemplates)
 		}
 		c.present(column, at, all, set)
 	}
@@ -4741,7 +5880,10 @@ func putBatch(s *Store, b *weir.Batch) {
 	put(s, 8, b.RDP, (*chunk).putRDPSession)
 	put(s, 9, b.DHCP, (*chunk).putDHCPMessage)
 	put(s, 10, b.Files, (*chunk).putFile)
-	put(s, 11, b.Oddities, (*chunk).putOddity)
-	put(s, 12, b.Findings, (*chunk).putFinding)
-	put(s, 13, b.Exporters, (*chunk).putExporter)
+	put(s, 11, b.Commands, (*chunk).putCommand)
+	put(s, 12, b.Announcements, (*chunk).putAnnouncement)
+	put(s, 13, b.Hosts, (*chunk).putHost)
+	put(s, 14, b.Oddities, (*chunk).putOddity)
+	put(s, 15, b.Findings, (*chunk).putFinding)
+	put(s, 16, b.Exporters, (*chunk).putExporter)
 }

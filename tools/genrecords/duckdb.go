@@ -29,7 +29,8 @@ var stored = map[string]struct{ kind, elem, expr string }{
 	"Certainty":     {"code", "uint8", "uint8(%s)"},
 	"TCPFlags":      {"code", "uint8", "flagCodes[%s]"},
 	"[]string":      {"texts", "entry", "c.strs(column, %s)"},
-	"[]uint32":      {"uint32List", "entry", "c.uint32s(column, %s)"},
+	"[]uint32":      {"uint32List", "entry", "numbers(c, column, %s)"},
+	"[]int32":       {"int32List", "entry", "numbers(c, column, %s)"},
 	"[]Check":       {"text", "str", "c.json(%s)"},
 	"[]Term":        {"text", "str", "c.json(%s)"},
 }

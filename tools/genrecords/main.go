@@ -29,6 +29,9 @@ var tables = []struct{ strct, name, slice string }{
 	{"RDPSession", "rdp", "RDP"},
 	{"DHCPMessage", "dhcp", "DHCP"},
 	{"File", "file", "Files"},
+	{"Command", "command", "Commands"},
+	{"Announcement", "announcement", "Announcements"},
+	{"Host", "host", "Hosts"},
 	{"Oddity", "oddity", "Oddities"},
 	{"Finding", "finding", "Findings"},
 	{"Exporter", "exporter", "Exporters"},
@@ -55,6 +58,7 @@ var kinds = map[string]struct{ typ, value, zero, set, from string }{
 	"TCPFlags":      {"String", "%s.String()", "%s == 0", "string", ""},
 	"[]string":      {"String", "anyStrings(%s)", "len(%s) == 0", "[]any", "toStrings"},
 	"[]uint32":      {"Int", "anyInts(%s)", "len(%s) == 0", "[]any", "toInts"},
+	"[]int32":       {"Int", "anyInts(%s)", "len(%s) == 0", "[]any", "toInts"},
 	"[]Check":       {"JSON", "rawJSON(%s)", "len(%s) == 0", "json.RawMessage", "json"},
 	"[]Term":        {"JSON", "rawJSON(%s)", "len(%s) == 0", "json.RawMessage", "json"},
 }
@@ -64,7 +68,7 @@ var enums = map[string]string{
 }
 
 // alwaysMissingAtZero are the types whose zero value can mean nothing else.
-var alwaysMissingAtZero = map[string]bool{"netip.Addr": true, "time.Time": true, "[]string": true, "[]uint32": true, "[]Check": true, "[]Term": true}
+var alwaysMissingAtZero = map[string]bool{"netip.Addr": true, "time.Time": true, "[]string": true, "[]uint32": true, "[]int32": true, "[]Check": true, "[]Term": true}
 
 // embedsEndpoints are the records that embed weir.Endpoints.
 var embedsEndpoints = map[string]bool{}
@@ -412,7 +416,9 @@ func writeSet(w *bytes.Buffer, strct string, c column) {
 		fmt.Fprintf(w, "return json.Unmarshal(v0, &%s)\n", c.expr)
 	case "uint":
 		fmt.Fprintf(w, "ok = toUint(&%s, v0)\n", c.expr)
-	case "toStrings", "toInts":
+	case "toInts":
+		fmt.Fprintf(w, "ok = toInts(&%s, v0)\n", c.expr)
+	case "toStrings":
 		fmt.Fprintf(w, "%s, ok = %s(v0)\n", c.expr, k.from)
 	default:
 		fmt.Fprintf(w, "%s = %s\n", c.expr, strings.Replace(k.from, "v", "v0", 1))
