@@ -70,14 +70,14 @@ func ecsDocument(t *weir.Table) (*document, error) {
 // ecsCategories are the categories of events; those of other tables are of the
 // network alone.
 var ecsCategories = map[*weir.Table][]any{
-	weir.FindingTable: {"intrusion_detection"}, weir.FileTable: {"network", "file"}, weir.HTTPTransactionTable: {"network", "web"},
+	weir.FindingTable: {"intrusion_detection"}, weir.FileTable: {"network", "file"}, weir.HostTable: {"host"}, weir.HTTPTransactionTable: {"network", "web"},
 	weir.KerberosMessageTable: {"network", "authentication"}, weir.NTLMLogonTable: {"network", "authentication"},
 	weir.SSHSessionTable: {"network", "authentication"}, weir.ExporterTable: {"host"},
 }
 
 // ecsTypes are the types of events; those of other tables are of a protocol.
 var ecsTypes = map[*weir.Table][]any{
-	weir.FlowTable: {"connection"}, weir.FindingTable: {"info"}, weir.FileTable: {"info"}, weir.OddityTable: {"info"}, weir.ExporterTable: {"info"},
+	weir.FlowTable: {"connection"}, weir.FindingTable: {"info"}, weir.FileTable: {"info"}, weir.OddityTable: {"info"}, weir.ExporterTable: {"info"}, weir.HostTable: {"info"},
 	weir.KerberosMessageTable: {"protocol", "start"}, weir.NTLMLogonTable: {"protocol", "start"}, weir.SSHSessionTable: {"protocol", "start"},
 }
 

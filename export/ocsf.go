@@ -51,6 +51,9 @@ var classes = map[*weir.Table]class{
 	weir.NTLMLogonTable:       {4001, "Network Activity", constant(int64(activityTraffic))},
 	weir.FileTable:            {4001, "Network Activity", constant(int64(activityTraffic))},
 	weir.OddityTable:          {4001, "Network Activity", constant(int64(activityTraffic))},
+	weir.CommandTable:         {4001, "Network Activity", constant(int64(activityTraffic))},
+	weir.AnnouncementTable:    {4001, "Network Activity", constant(int64(activityTraffic))},
+	weir.HostTable:            {5001, "Device Inventory Info", constant(int64(2))}, // Collect
 }
 
 // ErrNoClass says that OCSF has no class for a kind of record.
@@ -95,7 +98,7 @@ func ocsfDocument(t *weir.Table, version string) (*document, error) {
 	case weir.FindingTable:
 		ocsfFinding(d)
 	}
-	if t != weir.FindingTable {
+	if t != weir.FindingTable && t != weir.HostTable {
 		ocsfNetwork(d, t)
 	}
 	if i := slicesIndexOCSF(t, "status"); i >= 0 {
@@ -119,8 +122,11 @@ func slicesIndexOCSF(t *weir.Table, name string) int {
 // ocsfBase sets what every event has.
 func ocsfBase(d *document, c class, version string) {
 	category, name := c.uid/1000, "Network Activity"
-	if category == 2 {
+	switch category {
+	case 2:
 		name = "Findings"
+	case 5:
+		name = "Discovery"
 	}
 	d.set("class_uid", constant(c.uid))
 	d.set("class_name", constant(c.name))

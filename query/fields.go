@@ -65,7 +65,7 @@ var aliases = map[string]string{
 // laterTables are those that the language has and this version has not, with
 // what there is instead.
 var laterTables = map[string]string{
-	"alert": "from finding", "host": "stats first = min(ts), last = max(ts) by src.ip",
+	"alert":   "from finding",
 	"service": "stats clients = dcount(src.ip) by dst.ip, dst.port", "indicator": "dst.ip in @intel",
 }
 

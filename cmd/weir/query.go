@@ -393,6 +393,9 @@ var shown = map[*weir.Table][]string{
 	weir.RDPSessionTable:      {"ts", "src.ip", "dst.ip", "cookie", "client", "security", "result", "auth"},
 	weir.DHCPMessageTable:     {"ts", "mac", "assigned", "host", "vendor", "msg"},
 	weir.FileTable:            {"ts", "src.ip", "dst.ip", "app", "name", "type", "size", "sha256"},
+	weir.CommandTable:         {"ts", "src.ip", "dst.ip", "app", "command", "object", "user", "status", "count"},
+	weir.AnnouncementTable:    {"ts", "src.ip", "app", "kind", "name", "addr", "mac", "text"},
+	weir.HostTable:            {"ts", "ip", "name", "class", "role", "os", "vendor", "offers"},
 	weir.ExporterTable:        {"ts", "sensor", "ip", "kind", "records", "rate", "lost", "sampling", "oneway"},
 }
 
@@ -411,6 +414,9 @@ var narrow = map[*weir.Table][]string{
 	weir.RDPSessionTable:      {"ts", "src.ip", "dst.ip", "cookie", "auth"},
 	weir.DHCPMessageTable:     {"ts", "mac", "assigned", "host"},
 	weir.FileTable:            {"ts", "src.ip", "dst.ip", "name", "type"},
+	weir.CommandTable:         {"ts", "src.ip", "app", "command", "object"},
+	weir.AnnouncementTable:    {"ts", "src.ip", "app", "kind", "name"},
+	weir.HostTable:            {"ip", "name", "class", "role"},
 	weir.ExporterTable:        {"ts", "sensor", "kind", "rate", "lost"},
 }
 
