@@ -34,6 +34,7 @@ type flow struct {
 	oldest, newest uint32 // DNS queries that wait for a response
 	queries        int32  // how many
 
+	macs   [2]packet.MAC // of the first packets, by end
 	vlan   uint16
 	tunnel packet.Tunnel
 	app    string
@@ -134,6 +135,7 @@ func (m *Meter) open(k *packet.Key, hash uint32, end uint8, ts int64, p *packet.
 	f.key, f.hash, f.orig, f.slot = *k, hash, end, noSlot
 	f.born, f.start, f.last = ts, ts, ts
 	f.vlan, f.tunnel = p.VLAN, p.Tunnel
+	f.macs[end], f.macs[end^1] = p.SrcMAC, p.DstMAC
 	if p.Proto == weir.ICMPv4 || p.Proto == weir.ICMPv6 {
 		f.icmp = weir.ICMP{Type: p.ICMPType, Code: p.ICMPCode}
 	}
@@ -221,6 +223,7 @@ func (m *Meter) record(f *flow, why reason) {
 	r.BytesUp, r.PacketsUp, r.DataUp, r.FlagsUp = up.bytes, up.packets, up.data, up.tcp.flags
 	r.BytesDown, r.PacketsDown, r.DataDown, r.FlagsDown = down.bytes, down.packets, down.data, down.tcp.flags
 	r.VLAN, r.Tunnel = f.vlan, f.tunnel.String()
+	r.SrcMAC, r.DstMAC = m.mac(f.macs[f.orig]), m.mac(f.macs[f.orig^1])
 	r.App = f.app
 	r.TLS, r.HTTP = f.tls, f.http
 	if why == cut {
@@ -332,6 +335,23 @@ func (m *Meter) intern(b []byte) string {
 	}
 	s := string(b)
 	m.histories[s] = s
+	return s
+}
+
+// maxMACs is how many link-layer addresses are kept as records write them, at
+// 100 octets each. Whoever invents more makes others be written anew.
+const maxMACs = 1 << 14
+
+// mac returns a as records write it, mostly without allocating.
+func (m *Meter) mac(a packet.MAC) string {
+	if a == (packet.MAC{}) {
+		return ""
+	}
+	s, ok := m.macs.Get(a)
+	if !ok {
+		s = a.String()
+		m.macs.Put(a, s)
+	}
 	return s
 }
 

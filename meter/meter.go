@@ -41,12 +41,15 @@ type Meter struct {
 	message dns.Message
 
 	dialog    dialog.Dialog
+	at        *packet.Packet // being metered, nil in between
+	from      uint8          // the end of its flow that sent it
 	reading   int // flows that have a reader
 	announced *recent.Map[weir.Announcement, int64]
 
 	tls       weir.TLS  // what the recognisers write into
 	http      weir.HTTP // likewise
 	histories map[string]string
+	macs      *recent.Map[packet.MAC, string]
 	oddities  map[oddity]int // those of the batch, by their place
 }
 
@@ -63,6 +66,7 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 		seed:      packet.Seed{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()},
 		table:     flowtable.NewTable(),
 		histories: map[string]string{},
+		macs:      recent.New[packet.MAC, string](maxMACs),
 		oddities:  map[oddity]int{},
 		announced: newAnnounced(),
 	}
@@ -172,6 +176,10 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	s.packets++
 	s.bytes += uint64(max(p.Bytes, 0))
 	s.data += uint64(max(p.PayloadLen, 0))
+	if f.macs[end] == (packet.MAC{}) {
+		f.macs[end] = p.SrcMAC // Linux "any" links tell it of the sender alone
+	}
+	m.at, m.from = p, end
 	switch {
 	case p.Proto == weir.UDP:
 		m.mark(f, end, sawData, 'D')
@@ -181,6 +189,7 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	case p.Proto == weir.TCP:
 		m.tcp(i, f, end, ts, p)
 	}
+	m.at = nil
 }
 
 // nextFlow returns the next record of the batch, to be made in place: a copy

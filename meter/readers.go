@@ -3,6 +3,7 @@ package meter
 import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/internal/recent"
 )
 
@@ -106,12 +107,27 @@ func (m *Meter) ask(f *flow, ts int64, what func(d *dialog.Dialog) bool) bool {
 	m.fill()
 	d := &m.dialog
 	d.Reset(m.endpointsOf(f, ts), m.batch, m.announce)
+	d.SrcMAC, d.DstMAC = m.macsOf(f)
 	d.App, d.TLS, d.HTTP = f.app, f.tls, f.http
 	before := m.batch.Len()
 	ok := what(d)
 	f.app, f.tls, f.http = d.App, d.TLS, d.HTTP
 	m.count.Transactions += uint64(m.batch.Len() - before)
 	return ok
+}
+
+// macsOf returns the link-layer addresses of client and server in the packet
+// that is being metered, else those of the first ones of f. They differ where
+// devices share an address: 0.0.0.0 asking for one, or a group.
+func (m *Meter) macsOf(f *flow) (client, server string) {
+	macs := f.macs
+	if p := m.at; p != nil {
+		macs[m.from] = p.SrcMAC
+		if p.DstMAC != (packet.MAC{}) {
+			macs[m.from^1] = p.DstMAC
+		}
+	}
+	return m.mac(macs[f.orig]), m.mac(macs[f.orig^1])
 }
 
 // role returns what an end of f is.

@@ -119,6 +119,9 @@ func (d *Decoder) count(p *Packet, err error) {
 func (d *Decoder) link(p *Packet, link LinkType, b []byte) error {
 	switch link {
 	case LinkEthernet:
+		if len(b) >= 12 {
+			p.DstMAC, p.SrcMAC = MAC(b), MAC(b[6:])
+		}
 		return d.etherType(p, etherBridged, b)
 	case LinkRaw, LinkRawBSD, LinkRawOpen:
 		return d.ip(p, b)
@@ -129,8 +132,14 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) error {
 	case LinkNull, LinkLoop:
 		return d.loopback(p, b)
 	case LinkSLL:
+		if len(b) >= 12 && binary.BigEndian.Uint16(b[4:]) == 6 && ethernetLike(b[2:]) {
+			p.SrcMAC = MAC(b[6:])
+		}
 		return d.cooked(p, b, 16, 14)
 	case LinkSLL2:
+		if len(b) >= 18 && b[11] == 6 && ethernetLike(b[8:]) {
+			p.SrcMAC = MAC(b[12:])
+		}
 		return d.cooked(p, b, 20, 0)
 	case LinkPPP, LinkPPPHDLC:
 		return d.ppp(p, b)
@@ -142,6 +151,14 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) error {
 		return d.mpls(p, b)
 	}
 	return ErrLinkType
+}
+
+// ethernetLike says whether a device type (ARPHRD_ of Linux) has addresses like
+// those of Ethernet: Ethernet itself, other networks of IEEE 802, 802.11.
+func ethernetLike(b []byte) bool {
+	const ethernet, ieee802, ieee80211 = 1, 6, 801
+	kind := binary.BigEndian.Uint16(b)
+	return kind == ethernet || kind == ieee802 || kind == ieee80211
 }
 
 // etherType reads what follows an EtherType, by way of any tags and LLC.

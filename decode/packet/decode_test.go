@@ -176,6 +176,42 @@ func TestDecodeFields(t *testing.T) {
 	}
 }
 
+// TestMACs: link-layer addresses are those of the outermost frame, where the
+// link tells them.
+func TestMACs(t *testing.T) {
+	const from, to = "02:00:00:00:00:02", "02:00:00:00:00:01"
+	address := []byte{2, 0, 0, 0, 0, 2, 0, 0}
+	cooked := func(kind, size int) []byte {
+		return join(u16(0), u16(kind), u16(size), address, u16(0x0800), web())
+	}
+	inner := join([]byte{9, 9, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8}, u16(0x0800), web())
+	for _, c := range []struct {
+		name     string
+		link     LinkType
+		in       []byte
+		src, dst string
+	}{
+		{"Ethernet", LinkEthernet, eth(0x0800, web()), from, to},
+		{"802.3 with SNAP", LinkEthernet, eth(64, join([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, web())), from, to},
+		{"VXLAN", LinkEthernet, eth(0x0800, out4(17, udp(1, 4789, join([]byte{8, 0, 0, 0, 0, 0, 1, 0}, inner)))), from, to},
+		{"bridged in MPLS", LinkEthernet, eth(0x8847, join([]byte{0, 1, 1, 64, 0, 0, 0, 0}, inner)), from, to},
+		{"Linux cooked", LinkSLL, cooked(1, 6), from, ""},
+		{"Linux cooked, PPP", LinkSLL, cooked(512, 6), "", ""},
+		{"Linux cooked, no address", LinkSLL, cooked(1, 0), "", ""},
+		{"Linux cooked v2", LinkSLL2, join(u16(0x0800), u16(0), u32(1), u16(1), []byte{0, 6}, address, web()), from, ""},
+		{"raw", LinkRaw, web(), "", ""},
+	} {
+		p := Packet{SrcMAC: MAC{1}, DstMAC: MAC{1}} // what it held before is gone
+		d := NewDecoder(Config{})
+		if err := d.Decode(&p, c.link, c.in, len(c.in), 0); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if src, dst := p.SrcMAC.String(), p.DstMAC.String(); src != c.src || dst != c.dst {
+			t.Errorf("%s: from %q to %q, want %q, %q", c.name, src, dst, c.src, c.dst)
+		}
+	}
+}
+
 func gtpExtended(b []byte) []byte {
 	return join([]byte{0x34, 255}, u16(len(b)+8), u32(1), u16(0), []byte{0, 0x85, 1, 0x10, 0, 0}, b)
 }

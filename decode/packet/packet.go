@@ -8,6 +8,9 @@ import "github.com/weir-nta/weir"
 // (::ffff:a.b.c.d): half the size of a netip.Addr, hashed and compared faster.
 type Addr struct{ Hi, Lo uint64 }
 
+// A MAC is a link-layer address (EUI-48). The zero MAC stands for none.
+type MAC [6]byte
+
 // A Packet is what the headers of one packet say. Its slices point into the
 // captured bytes and are valid as long as those are.
 type Packet struct {
@@ -37,6 +40,11 @@ type Packet struct {
 	// ICMP and ICMPv6 only.
 	ICMPType, ICMPCode uint8
 	ICMPID             uint16 // identifier of echo and the other pairs, else 0
+
+	// SrcMAC and DstMAC are the link-layer addresses of the outermost frame,
+	// zero where the link has none: of a packet that came in a tunnel those of
+	// the frame that the tunnel went in. Linux "any" links tell the sender's alone.
+	SrcMAC, DstMAC MAC
 
 	VLAN   uint16 // outermost VLAN id, 0 if none
 	Tunnel Tunnel // what the packet came in, outermost first

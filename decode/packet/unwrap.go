@@ -50,7 +50,7 @@ func (d *Decoder) unwrap(p *Packet, missing int) {
 		d.counters.TooDeep++
 		return
 	}
-	*p = Packet{VLAN: p.VLAN, Tunnel: p.Tunnel, FirstFragment: missing > 0}
+	*p = Packet{SrcMAC: p.SrcMAC, DstMAC: p.DstMAC, VLAN: p.VLAN, Tunnel: p.Tunnel, FirstFragment: missing > 0}
 	d.cut = outer.PayloadLen - len(outer.Payload) + missing
 	d.inside = true
 	if err := d.etherType(p, w.ether, w.inside); err != nil {
