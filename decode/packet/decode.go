@@ -10,6 +10,7 @@ import (
 var (
 	// ErrNotIP says that the packet is sound but carries no IP: ARP, spanning
 	// tree, LLDP, PPPoE discovery and so on. To most users it is no error.
+	// Where Packet.Frame is not 0 there is something to read in it.
 	ErrNotIP = errors.New("not an IP packet")
 	// ErrShort says that the captured bytes end before the headers do.
 	ErrShort = errors.New("captured bytes end within the headers")
@@ -25,6 +26,7 @@ var (
 // EtherTypes (IEEE 802; GRE uses the same numbers).
 const (
 	etherIPv4    = 0x0800
+	etherARP     = 0x0806
 	etherBridged = 0x6558 // an Ethernet frame again
 	etherVLAN    = 0x8100
 	etherIPv6    = 0x86dd
@@ -33,6 +35,7 @@ const (
 	etherMPLSup  = 0x8848
 	etherPPPoE   = 0x8864
 	etherQinQ    = 0x88a8
+	etherLLDP    = 0x88cc
 	etherVNTag   = 0x8926 // interface tag of virtualised ports (802.1BR's forerunner)
 	etherQinQ91  = 0x9100 // tags of tags before 802.1ad
 	etherQinQ92  = 0x9200
@@ -87,7 +90,8 @@ func (d *Decoder) Counters() Counters { return d.counters }
 // say: data as captured, wireLen as it was long on the wire, taken at ts (Unix
 // nanoseconds). If it returns an error, one of those of this package, p holds
 // nothing of use, but for [ErrHeader] where p.Bytes is not 0: then the IP
-// header was sound, and what it says is in p. It keeps data only in p.Payload.
+// header was sound, and what it says is in p; and for [ErrNotIP] where p.Frame
+// is not 0: then p has that frame. It keeps data only in p.Payload.
 func (d *Decoder) Decode(p *Packet, link LinkType, data []byte, wireLen int, ts int64) error {
 	*p = Packet{}
 	d.now, d.cut, d.inside = ts, max(wireLen-len(data), 0), false
@@ -195,13 +199,17 @@ func (d *Decoder) etherType(p *Packet, ether uint16, b []byte) error {
 			return d.ppp(p, b)
 		default:
 			if ether >= etherMinimum {
-				return ErrNotIP
+				return frame(p, ether, b)
 			}
 			if len(b) > 0 && b[0] != 0xaa { // LLC of spanning tree and others, which may be short
 				return ErrNotIP
 			}
 			if len(b) < 8 {
 				return ErrShort
+			}
+			if string(b[:8]) == "\xaa\xaa\x03\x00\x00\x0c\x20\x00" {
+				p.Frame, p.Payload = FrameCDP, b[8:]
+				return ErrNotIP
 			}
 			if !snap(b) {
 				return ErrNotIP
@@ -212,6 +220,20 @@ func (d *Decoder) etherType(p *Packet, ether uint16, b []byte) error {
 			}
 		}
 	}
+}
+
+// frame notes what is read without being IP.
+func frame(p *Packet, ether uint16, b []byte) error {
+	switch ether {
+	case etherARP:
+		p.Frame = FrameARP
+	case etherLLDP:
+		p.Frame = FrameLLDP
+	default:
+		return ErrNotIP
+	}
+	p.Payload = b
+	return ErrNotIP
 }
 
 // snap says whether b begins with LLC and SNAP (RFC 1042) that lead to an EtherType.

@@ -51,6 +51,14 @@ type Packet struct {
 	TTL    uint8
 	TOS    uint8 // type of service or traffic class: DSCP and ECN
 
+	// Frame says what the packet is if it is not IP ([ErrNotIP]): Payload is then
+	// what the frame carries, and of the rest only SrcMAC, DstMAC, VLAN and
+	// Tunnel are told.
+	Frame Frame
+	// ICMPRest is the rest of the header of ICMP and ICMPv6: the four octets
+	// that follow the checksum.
+	ICMPRest [4]byte
+
 	// LaterFragment says that this is a fragment other than the first: it has
 	// no ports of its own. The decoder fills in those of the first fragment
 	// if it remembers it.
@@ -60,6 +68,17 @@ type Packet struct {
 	// came in the first fragment of its tunnel.
 	FirstFragment bool
 }
+
+// A Frame is what a frame carries that is not IP and is read all the same.
+type Frame uint8
+
+// The frames that are told. FrameCDP is that of Cisco's discovery protocol,
+// behind LLC and SNAP.
+const (
+	FrameARP Frame = 1 + iota
+	FrameLLDP
+	FrameCDP
+)
 
 // A Tunnel is a stack of up to four encapsulations, outermost in the lowest byte.
 type Tunnel uint32

@@ -109,6 +109,7 @@ func (d *Decoder) icmp(p *Packet, b []byte, n int) error {
 		if paired(p.Proto, p.ICMPType) {
 			p.ICMPID = binary.BigEndian.Uint16(b[4:])
 		}
+		p.ICMPRest = [4]byte(b[4:])
 		p.Payload = b[8:]
 	}
 	p.PayloadLen = max(n-8, 0)
