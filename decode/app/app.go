@@ -89,6 +89,7 @@ var streams = []signature{
 // datagrams are the signatures over UDP.
 var datagrams = []signature{
 	{name: "quic", client: quic, server: quic},
+	{name: "dtls", client: dtls, server: dtls},
 	{name: "dhcp", client: dhcp, server: dhcp},
 	{name: "ssdp", client: begins("M-SEARCH * HTTP/1.1\r\n", "NOTIFY * HTTP/1.1\r\n")}, // UPnP Device Architecture 1.1, 1.2 and 1.3
 	{name: "sip", client: requestLine("SIP/2.0"), server: begins("SIP/2.0 ")},          // RFC 3261
@@ -508,21 +509,6 @@ func telnet(b []byte) bool {
 func negotiates(b []byte) bool {
 	const iac, will, dont = 255, 251, 254
 	return b[0] == iac && b[1] >= will && b[1] <= dont && b[2] <= 49
-}
-
-// quic matches a long header of version 1 or 2 with the fixed bit and lengths
-// of connection identifiers that exist (RFC 9000, 17.2; RFC 9369).
-func quic(b []byte) bool {
-	if len(b) < 16 || b[0]&0xc0 != 0xc0 {
-		return false
-	}
-	version := binary.BigEndian.Uint32(b[1:])
-	const v1, v2 = 1, 0x6b3343cf
-	if version != v1 && version != v2 || b[5] > 20 {
-		return false
-	}
-	scid := 6 + int(b[5])
-	return scid < len(b) && b[scid] <= 20
 }
 
 // dhcp matches BOOTP with the magic cookie of DHCP (RFC 2131, 3).

@@ -43,6 +43,32 @@ func ClientHello(dst *weir.TLS, msg []byte, transport byte) bool {
 	return !c.bad && typ == clientHello && fillClientHello(dst, body, transport)
 }
 
+// ServerHello reads a whole handshake message like [ClientHello]. Again says
+// that the server asked for another ClientHello, after which another
+// ServerHello comes.
+func ServerHello(dst *weir.TLS, msg []byte) (again, ok bool) {
+	c := cursor{b: msg}
+	typ := c.u8()
+	body := c.take(c.u24())
+	if c.bad || typ != serverHello {
+		return false, false
+	}
+	return fillServerHello(dst, body)
+}
+
+// Certificate reads a whole handshake message with the chain of a server up to
+// TLS 1.2. It returns false if msg is none.
+func Certificate(dst *weir.TLS, msg []byte) bool {
+	c := cursor{b: msg}
+	typ := c.u8()
+	body := c.take(c.u24())
+	if c.bad || typ != certificate {
+		return false
+	}
+	fillCertificate(dst, body)
+	return true
+}
+
 // Server reads the head of what the server of a connection sent, in order from
 // its first byte, into dst: the ServerHello and, up to TLS 1.2, the first
 // certificate. What it has read stands in dst even while it asks for more, so
