@@ -4,6 +4,8 @@
 package dialog
 
 import (
+	"net/netip"
+
 	"github.com/weir-nta/weir"
 )
 
@@ -67,8 +69,47 @@ type Dialog struct {
 	TLS  *weir.TLS
 	HTTP *weir.HTTP
 
+	// Ahead counts, when Close is called, the octets of each end that were passed
+	// over and have not come.
+	Ahead [2]uint64
+
+	// Odd and Expect, if set, take what is told with [Dialog.TellOdd] and
+	// [Dialog.ExpectFlow]. They are for the meter.
+	Odd    func(from End, name, detail string)
+	Expect func(Expected)
+
 	announce func(*weir.Announcement)
 	anew     bool
+}
+
+// An Expected is a TCP connection that a conversation agrees on, such as that
+// for the data of FTP.
+type Expected struct {
+	From, To netip.Addr // who will begin it, and with whom
+	Port     uint16     // of To
+	App      string     // the name of what it carries
+}
+
+// ExpectFlow says that another connection is to come, which is named then and
+// not looked into: what crosses it is a file, whatever it looks like.
+func (d *Dialog) ExpectFlow(e Expected) {
+	if d.Expect != nil {
+		d.Expect(e)
+	}
+}
+
+// TellOdd tells of something odd in what an end has sent. Name is one of a
+// fixed list of the decoder.
+func (d *Dialog) TellOdd(from End, name, detail string) {
+	if d.Odd != nil {
+		d.Odd(from, name, detail)
+		return
+	}
+	o := weir.Oddity{Time: d.Time, Sensor: d.Sensor, Src: d.Src, Dst: d.Dst, SrcPort: d.SrcPort, DstPort: d.DstPort, Proto: d.Proto, Name: name, Detail: detail, Count: 1}
+	if from == Server {
+		o.Src, o.Dst, o.SrcPort, o.DstPort = o.Dst, o.Src, o.DstPort, o.SrcPort
+	}
+	d.Batch.Oddities = append(d.Batch.Oddities, o)
 }
 
 // Reset prepares d for a call of a reader; announce takes the announcements.
