@@ -121,6 +121,12 @@ type KerberosMessage struct {
 	// Cipher is the encryption of the ticket: rc4, aes128, aes256, des or its
 	// name in lower case.
 	Cipher string `weir:"etype,omitzero" zeek:"cipher" example:"aes256"`
+	// ReplyCipher is the encryption of what the answer has for the client alone,
+	// of an AS with the client's own key.
+	ReplyCipher string `weir:"etype.reply,omitzero" example:"aes256"`
+	// PreAuth says of an AS whether the client proved with its request that it
+	// knows its key: "true", "false", or missing if that was not seen.
+	PreAuth string `weir:"preauth,omitzero" example:"true"`
 	// Requested are the encryptions that the client offers.
 	Requested []string `weir:"etypes" example:"aes256"`
 	// Forwardable says that a forwardable ticket was asked for.
@@ -155,8 +161,9 @@ type NTLMLogon struct {
 // An RDPSession is the beginning of a remote desktop connection (MS-RDPBCGR).
 type RDPSession struct {
 	Endpoints
-	// Cookie is the user name or token in the connection request.
-	Cookie string `weir:"cookie,omitzero" zeek:"cookie" ecs:"user.name" example:"mstshash=j.doe"`
+	// Cookie is the user name in the connection request, of which clients often
+	// cut all but nine letters off, or the routing token: "msts=…".
+	Cookie string `weir:"cookie,omitzero" zeek:"cookie" ecs:"user.name" example:"j.doe"`
 	// Result is how the connection request ended.
 	Result string `weir:"result,omitzero" zeek:"result" example:"Success"`
 	// Security is the security protocol agreed: rdp, tls, hybrid …

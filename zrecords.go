@@ -2805,6 +2805,8 @@ var KerberosMessageTable = newTable("kerberos", "A KerberosMessage is one reques
 	{Name: "success", JSON: "success", Type: String, Doc: "Success says whether the answer was a ticket: \"true\", \"false\", or missing if no answer was seen.", Unit: "", Example: "true", Zeek: "success", ECS: "event.outcome", OCSF: "status", OmitZero: true, Computed: false, Slow: false},
 	{Name: "error", JSON: "error", Type: String, Doc: "Error is the error of the answer.", Unit: "", Example: "KDC_ERR_PREAUTH_FAILED", Zeek: "error_msg", ECS: "error.code", OCSF: "status_detail", OmitZero: true, Computed: false, Slow: false},
 	{Name: "etype", JSON: "etype", Type: String, Doc: "Cipher is the encryption of the ticket: rc4, aes128, aes256, des or its name in lower case.", Unit: "", Example: "aes256", Zeek: "cipher", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "etype.reply", JSON: "etype.reply", Type: String, Doc: "ReplyCipher is the encryption of what the answer has for the client alone, of an AS with the client's own key.", Unit: "", Example: "aes256", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "preauth", JSON: "preauth", Type: String, Doc: "PreAuth says of an AS whether the client proved with its request that it knows its key: \"true\", \"false\", or missing if that was not seen.", Unit: "", Example: "true", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "etypes", JSON: "etypes", Type: String, List: true, Doc: "Requested are the encryptions that the client offers.", Unit: "", Example: "aes256", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "forwardable", JSON: "forwardable", Type: Bool, Doc: "Forwardable says that a forwardable ticket was asked for.", Unit: "", Example: "true", Zeek: "forwardable", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
 	{Name: "renewable", JSON: "renewable", Type: Bool, Doc: "Renewable says that a renewable ticket was asked for.", Unit: "", Example: "true", Zeek: "renewable", ECS: "", OCSF: "", OmitZero: false, Computed: false, Slow: false},
@@ -2830,6 +2832,8 @@ const (
 	KerberosMessageColSuccess
 	KerberosMessageColError
 	KerberosMessageColEtype
+	KerberosMessageColEtypeReply
+	KerberosMessageColPreauth
 	KerberosMessageColEtypes
 	KerberosMessageColForwardable
 	KerberosMessageColRenewable
@@ -2918,6 +2922,16 @@ func (r *KerberosMessage) Value(i int) any {
 			return nil
 		}
 		return r.Cipher
+	case KerberosMessageColEtypeReply:
+		if r.ReplyCipher == "" {
+			return nil
+		}
+		return r.ReplyCipher
+	case KerberosMessageColPreauth:
+		if r.PreAuth == "" {
+			return nil
+		}
+		return r.PreAuth
 	case KerberosMessageColEtypes:
 		if len(r.Requested) == 0 {
 			return nil
@@ -3024,6 +3038,16 @@ func (r *KerberosMessage) Set(i int, v any) error {
 		var v0 string
 		if v0, ok = v.(string); ok {
 			r.Cipher = v0
+		}
+	case KerberosMessageColEtypeReply:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.ReplyCipher = v0
+		}
+	case KerberosMessageColPreauth:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.PreAuth = v0
 		}
 	case KerberosMessageColEtypes:
 		var v0 []any
@@ -3305,7 +3329,7 @@ var RDPSessionTable = newTable("rdp", "An RDPSession is the beginning of a remot
 	{Name: "dir", JSON: "dir", Type: String, Enum: directionNames, Doc: "Direction says how the conversation crosses the border of the local networks.", Unit: "", Example: "internal", Zeek: "", ECS: "network.direction", OCSF: "connection_info.direction", OmitZero: true, Computed: false, Slow: false},
 	{Name: "src.group", JSON: "src.group", Type: String, Doc: "SrcGroup is the configured network or group that Src belongs to.", Unit: "", Example: "workstations", Zeek: "", ECS: "", OCSF: "src_endpoint.zone", OmitZero: true, Computed: false, Slow: false},
 	{Name: "dst.group", JSON: "dst.group", Type: String, Doc: "DstGroup is the configured network or group that Dst belongs to.", Unit: "", Example: "servers", Zeek: "", ECS: "", OCSF: "dst_endpoint.zone", OmitZero: true, Computed: false, Slow: false},
-	{Name: "cookie", JSON: "cookie", Type: String, Doc: "Cookie is the user name or token in the connection request.", Unit: "", Example: "mstshash=j.doe", Zeek: "cookie", ECS: "user.name", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "cookie", JSON: "cookie", Type: String, Doc: "Cookie is the user name in the connection request, of which clients often cut all but nine letters off, or the routing token: \"msts=…\".", Unit: "", Example: "j.doe", Zeek: "cookie", ECS: "user.name", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "result", JSON: "result", Type: String, Doc: "Result is how the connection request ended.", Unit: "", Example: "Success", Zeek: "result", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "security", JSON: "security", Type: String, Doc: "Security is the security protocol agreed: rdp, tls, hybrid …", Unit: "", Example: "hybrid", Zeek: "security_protocol", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "client", JSON: "client", Type: String, Doc: "Client is the name of the client's machine.", Unit: "", Example: "WS-0023", Zeek: "client_name", ECS: "source.domain", OCSF: "src_endpoint.hostname", OmitZero: true, Computed: false, Slow: false},

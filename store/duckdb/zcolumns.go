@@ -252,6 +252,8 @@ var layouts = []layout{
 		{index: weir.KerberosMessageColSuccess, name: "success", kind: text, optional: true},
 		{index: weir.KerberosMessageColError, name: "error", kind: text, optional: true},
 		{index: weir.KerberosMessageColEtype, name: "etype", kind: text, optional: true},
+		{index: weir.KerberosMessageColEtypeReply, name: "etype.reply", kind: text, optional: true},
+		{index: weir.KerberosMessageColPreauth, name: "preauth", kind: text, optional: true},
 		{index: weir.KerberosMessageColEtypes, name: "etypes", kind: texts, optional: true},
 		{index: weir.KerberosMessageColForwardable, name: "forwardable", kind: boolean},
 		{index: weir.KerberosMessageColRenewable, name: "renewable", kind: boolean},
@@ -3343,8 +3345,34 @@ func (c *chunk) putKerberosMessage(rows []weir.KerberosMessage, at int) {
 		}
 		c.present(column, at, all, set)
 	}
-	{ // etypes
+	{ // etype.reply
 		const column = 19
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].ReplyCipher == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].ReplyCipher)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // preauth
+		const column = 20
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].PreAuth == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].PreAuth)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // etypes
+		const column = 21
 		out := values[entry](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -3358,21 +3386,21 @@ func (c *chunk) putKerberosMessage(rows []weir.KerberosMessage, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // forwardable
-		const column = 20
+		const column = 22
 		out := values[bool](c, column, at)
 		for i := range rows {
 			out[i] = rows[i].Forwardable
 		}
 	}
 	{ // renewable
-		const column = 21
+		const column = 23
 		out := values[bool](c, column, at)
 		for i := range rows {
 			out[i] = rows[i].Renewable
 		}
 	}
 	{ // until
-		const column = 22
+		const column = 24
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for i := range rows {
