@@ -60,7 +60,7 @@ var streams = []signature{
 	{name: "rfb", client: rfb, server: rfb},                                                               // RFC 6143, 7.1.1
 	{name: "smb", client: smb, server: smb},
 	{name: "dce_rpc", client: dceRPC, server: dceRPC},
-	{name: "rdp", client: rdp},
+	{name: "rdp", client: rdp, server: rdpServer},
 	{name: "s7comm", client: s7, server: s7},
 	{name: "ftp", both: ftp},
 	{name: "smtp", both: smtp},
@@ -77,8 +77,9 @@ var streams = []signature{
 	{name: "tds", client: tds},
 	{name: "redis", both: redis},
 	{name: "mongodb", client: mongo, server: mongo},
-	{name: "ldap", client: ldap},
+	{name: "ldap", client: ldap, server: ldapServer},
 	{name: "kerberos", client: kerberosTCP, server: kerberosTCP},
+	{name: "kpasswd", client: kpasswdTCP, server: kpasswdTCP},
 	{name: "modbus", both: modbus},
 	{name: "dnp3", client: dnp3, server: dnp3},
 	{name: "stratum", client: stratum},
@@ -99,6 +100,8 @@ var datagrams = []signature{
 	{name: "ntp", client: ntp, server: ntp}, // the mode says who it is from
 	{name: "snmp", client: snmp, server: snmp},
 	{name: "kerberos", client: kerberos, server: kerberos},
+	{name: "kpasswd", client: kpasswd, server: kpasswd},
+	{name: "ldap", client: ldap, server: ldapServer}, // RFC 1798, MS-ADTS 6.3.3
 	{name: "tftp", client: tftp},
 	{name: "syslog", client: syslog},
 	{name: "radius", both: radius},
@@ -185,16 +188,6 @@ func dceRPC(b []byte) bool {
 		return false
 	}
 	return string(b[4:8]) == "\x10\x00\x00\x00" && binary.LittleEndian.Uint16(b[8:]) >= 24
-}
-
-// rdp matches a connection request of X.224 in a TPKT with the cookie, the
-// routing token or the negotiation request that only RDP has (MS-RDPBCGR 2.2.1.1).
-func rdp(b []byte) bool {
-	rest, ok := connectionRequest(b)
-	if !ok {
-		return false
-	}
-	return bytes.HasPrefix(rest, []byte("Cookie: mst")) || len(rest) == 8 && rest[0] == 1 && rest[2] == 8 && rest[3] == 0
 }
 
 // connectionRequest returns the variable part of a connection request of X.224
@@ -366,87 +359,6 @@ func mongo(b []byte) bool {
 	return false
 }
 
-// ldap matches a bind or search request, or StartTLS, as the first message
-// (RFC 4511, 4.1.1).
-func ldap(b []byte) bool {
-	body, ok := sequence(b)
-	if !ok || len(body) < 5 || body[0] != 2 || body[1] == 0 || body[1] > 4 || int(body[1])+3 > len(body) {
-		return false
-	}
-	op := body[2+body[1]:]
-	switch op[0] {
-	case 0x60: // bind: the version follows
-		value, ok := element(op)
-		return ok && len(value) > 5 && value[0] == 2 && value[1] == 1 && (value[2] == 2 || value[2] == 3) && value[3] == 4
-	case 0x63: // search: base, then scope and alias handling as enumerations
-		value, ok := element(op)
-		if !ok || len(value) < 8 || value[0] != 4 || value[1]&0x80 != 0 || 2+int(value[1])+6 > len(value) {
-			return false
-		}
-		rest := value[2+value[1]:]
-		return rest[0] == 10 && rest[1] == 1 && rest[2] <= 3 && rest[3] == 10 && rest[4] == 1 && rest[5] <= 3
-	case 0x77: // extended: StartTLS
-		return bytes.Contains(op[:min(len(op), 40)], []byte("1.3.6.1.4.1.1466.20037"))
-	}
-	return false
-}
-
-// sequence returns what is there of the contents of a SEQUENCE (X.690).
-func sequence(b []byte) (body []byte, ok bool) {
-	if len(b) < 2 || b[0] != 0x30 {
-		return nil, false
-	}
-	return element(b)
-}
-
-// element returns what is there of the contents of an element.
-func element(b []byte) (body []byte, ok bool) {
-	if len(b) < 2 {
-		return nil, false
-	}
-	n := int(b[1] & 0x7f)
-	if b[1]&0x80 == 0 {
-		return b[2:], true
-	}
-	if n == 0 || n > 4 || len(b) < 2+n {
-		return nil, false
-	}
-	return b[2+n:], true
-}
-
-// kerberos matches a message by its application tag, and its version 5 and
-// type within (RFC 4120, 5.4 to 5.9).
-func kerberos(b []byte) bool {
-	if len(b) < 16 || b[0] < 0x6a || b[0] > 0x7e {
-		return false
-	}
-	kind := b[0] & 0x1f
-	switch kind {
-	case 10, 11, 12, 13, 14, 15, 30:
-	default:
-		return false
-	}
-	body, ok := element(b)
-	if !ok {
-		return false
-	}
-	if body, ok = sequence(body); !ok || len(body) < 10 {
-		return false
-	}
-	// Requests number the version 1 and the type 2; replies and errors 0 and 1.
-	return bytes.HasPrefix(body[1:], []byte{3, 2, 1, 5}) && (body[0] == 0xa0 || body[0] == 0xa1) &&
-		body[5] == body[0]+1 && bytes.HasPrefix(body[6:], []byte{3, 2, 1}) && body[9] == kind
-}
-
-// kerberosTCP is kerberos behind a length of four bytes (RFC 4120, 7.2.2).
-func kerberosTCP(b []byte) bool {
-	if len(b) < 20 {
-		return false
-	}
-	n := binary.BigEndian.Uint32(b)
-	return n >= 16 && n < 1<<20 && int(n) >= len(b)-4 && kerberos(b[4:])
-}
-
 // modbus matches a request and the response with its transaction, unit and
 // function (Modbus Messaging on TCP/IP 1.0b, 3.1.3).
 func modbus(client, server []byte) bool {
@@ -558,22 +470,6 @@ func ntp(b []byte) bool {
 	}
 	received, sent := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[40:])
 	return received != 0 && sent-received <= 2
-}
-
-// snmp matches a message of version 1, 2c or 3 (RFC 1157, RFC 3412).
-func snmp(b []byte) bool {
-	body, ok := sequence(b)
-	if !ok || len(body) < 8 || body[0] != 2 || body[1] != 1 {
-		return false
-	}
-	switch body[2] {
-	case 0, 1: // a community, then a PDU
-		n := int(body[4])
-		return body[3] == 4 && n < 0x80 && 5+n < len(body) && body[5+n] >= 0xa0 && body[5+n] <= 0xa8
-	case 3: // header data: identifier, maximum size, flags of one octet, model
-		return body[3] == 0x30 && body[5] == 2
-	}
-	return false
 }
 
 // tftp matches a request: name, mode (RFC 1350, 5).
