@@ -82,7 +82,10 @@ type SMBAction struct {
 	File string `weir:"file,omitzero" zeek:"name" ecs:"file.path" ocsf:"file.name" example:"system32\\psexesvc.exe"`
 	// Renamed is the file's name before it was renamed.
 	Renamed string `weir:"renamed,omitzero" zeek:"prev_name" example:"old.txt"`
-	// Size is the size of the file.
+	// Disposition is what became of a file by being opened: opened, created,
+	// overwritten or superseded.
+	Disposition string `weir:"disposition,omitzero" example:"created"`
+	// Size is the size of the file; of a read or write, how many octets of it.
 	Size uint64 `weir:"size,omitzero,unit=bytes" zeek:"size" ecs:"file.size" ocsf:"file.size" example:"383872"`
 	// Status is the status of the answer, such as "ACCESS_DENIED".
 	Status string `weir:"status,omitzero" ecs:"event.code" ocsf:"status_code" example:"SUCCESS"`
@@ -99,6 +102,11 @@ type RPCCall struct {
 	Operation string `weir:"operation,omitzero" zeek:"operation" ecs:"event.action" example:"CreateServiceW"`
 	// Pipe is the named pipe or port that carries the calls.
 	Pipe string `weir:"pipe,omitzero" zeek:"named_pipe" example:"\\pipe\\svcctl"`
+	// User is who calls, where that was said without encryption.
+	User string `weir:"user,omitzero" ecs:"user.name" example:"CORP\\j.doe"`
+	// Status is why the call was refused, such as "access_denied"; missing
+	// where it was answered or no answer was seen.
+	Status string `weir:"status,omitzero" ecs:"event.code" example:"access_denied"`
 	// RTT is the time from call to answer, 0 if one of them was not seen.
 	RTT time.Duration `weir:"rtt,omitzero" zeek:"rtt" ecs:"event.duration" ocsf:"duration" example:"12ms"`
 }

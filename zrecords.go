@@ -2330,7 +2330,8 @@ var SMBActionTable = newTable("smb", "An SMBAction is one thing done by SMB: a s
 	{Name: "service", JSON: "service", Type: String, Doc: "Service is the service that the tree stands for, as told by the server.", Unit: "", Example: "IPC", Zeek: "service", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "file", JSON: "file", Type: String, Doc: "File is the name of the file or pipe, below the share.", Unit: "", Example: "system32\\psexesvc.exe", Zeek: "name", ECS: "file.path", OCSF: "file.name", OmitZero: true, Computed: false, Slow: false},
 	{Name: "renamed", JSON: "renamed", Type: String, Doc: "Renamed is the file's name before it was renamed.", Unit: "", Example: "old.txt", Zeek: "prev_name", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
-	{Name: "size", JSON: "size", Type: Int, Doc: "Size is the size of the file.", Unit: "bytes", Example: "383872", Zeek: "size", ECS: "file.size", OCSF: "file.size", OmitZero: true, Computed: false, Slow: false},
+	{Name: "disposition", JSON: "disposition", Type: String, Doc: "Disposition is what became of a file by being opened: opened, created, overwritten or superseded.", Unit: "", Example: "created", Zeek: "", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "size", JSON: "size", Type: Int, Doc: "Size is the size of the file; of a read or write, how many octets of it.", Unit: "bytes", Example: "383872", Zeek: "size", ECS: "file.size", OCSF: "file.size", OmitZero: true, Computed: false, Slow: false},
 	{Name: "status", JSON: "status", Type: String, Doc: "Status is the status of the answer, such as \"ACCESS_DENIED\".", Unit: "", Example: "SUCCESS", Zeek: "", ECS: "event.code", OCSF: "status_code", OmitZero: true, Computed: false, Slow: false},
 	{Name: "user", JSON: "user", Type: String, Doc: "User is who is logged on to the session.", Unit: "", Example: "CORP\\j.doe", Zeek: "", ECS: "user.name", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 })
@@ -2355,6 +2356,7 @@ const (
 	SMBActionColService
 	SMBActionColFile
 	SMBActionColRenamed
+	SMBActionColDisposition
 	SMBActionColSize
 	SMBActionColStatus
 	SMBActionColUser
@@ -2447,6 +2449,11 @@ func (r *SMBAction) Value(i int) any {
 			return nil
 		}
 		return r.Renamed
+	case SMBActionColDisposition:
+		if r.Disposition == "" {
+			return nil
+		}
+		return r.Disposition
 	case SMBActionColSize:
 		if r.Size == 0 {
 			return nil
@@ -2560,6 +2567,11 @@ func (r *SMBAction) Set(i int, v any) error {
 		if v0, ok = v.(string); ok {
 			r.Renamed = v0
 		}
+	case SMBActionColDisposition:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Disposition = v0
+		}
 	case SMBActionColSize:
 		var v0 int64
 		if v0, ok = v.(int64); ok {
@@ -2600,6 +2612,8 @@ var RPCCallTable = newTable("dce_rpc", "An RPCCall is one call by DCE/RPC (C706,
 	{Name: "endpoint", JSON: "endpoint", Type: String, Doc: "Endpoint is the interface called, by its common name, else its UUID.", Unit: "", Example: "svcctl", Zeek: "endpoint", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "operation", JSON: "operation", Type: String, Doc: "Operation is the operation called, by its name, else its number.", Unit: "", Example: "CreateServiceW", Zeek: "operation", ECS: "event.action", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "pipe", JSON: "pipe", Type: String, Doc: "Pipe is the named pipe or port that carries the calls.", Unit: "", Example: "\\pipe\\svcctl", Zeek: "named_pipe", ECS: "", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "user", JSON: "user", Type: String, Doc: "User is who calls, where that was said without encryption.", Unit: "", Example: "CORP\\j.doe", Zeek: "", ECS: "user.name", OCSF: "", OmitZero: true, Computed: false, Slow: false},
+	{Name: "status", JSON: "status", Type: String, Doc: "Status is why the call was refused, such as \"access_denied\"; missing where it was answered or no answer was seen.", Unit: "", Example: "access_denied", Zeek: "", ECS: "event.code", OCSF: "", OmitZero: true, Computed: false, Slow: false},
 	{Name: "rtt", JSON: "rtt", Type: Duration, Doc: "RTT is the time from call to answer, 0 if one of them was not seen.", Unit: "", Example: "12ms", Zeek: "rtt", ECS: "event.duration", OCSF: "duration", OmitZero: true, Computed: false, Slow: false},
 })
 
@@ -2619,6 +2633,8 @@ const (
 	RPCCallColEndpoint
 	RPCCallColOperation
 	RPCCallColPipe
+	RPCCallColUser
+	RPCCallColStatus
 	RPCCallColRtt
 )
 
@@ -2689,6 +2705,16 @@ func (r *RPCCall) Value(i int) any {
 			return nil
 		}
 		return r.Pipe
+	case RPCCallColUser:
+		if r.User == "" {
+			return nil
+		}
+		return r.User
+	case RPCCallColStatus:
+		if r.Status == "" {
+			return nil
+		}
+		return r.Status
 	case RPCCallColRtt:
 		if r.RTT == 0 {
 			return nil
@@ -2771,6 +2797,16 @@ func (r *RPCCall) Set(i int, v any) error {
 		var v0 string
 		if v0, ok = v.(string); ok {
 			r.Pipe = v0
+		}
+	case RPCCallColUser:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.User = v0
+		}
+	case RPCCallColStatus:
+		var v0 string
+		if v0, ok = v.(string); ok {
+			r.Status = v0
 		}
 	case RPCCallColRtt:
 		var v0 float64

@@ -213,6 +213,7 @@ var layouts = []layout{
 		{index: weir.SMBActionColService, name: "service", kind: text, optional: true},
 		{index: weir.SMBActionColFile, name: "file", kind: text, optional: true},
 		{index: weir.SMBActionColRenamed, name: "renamed", kind: text, optional: true},
+		{index: weir.SMBActionColDisposition, name: "disposition", kind: text, optional: true},
 		{index: weir.SMBActionColSize, name: "size", kind: int64s, optional: true},
 		{index: weir.SMBActionColStatus, name: "status", kind: text, optional: true},
 		{index: weir.SMBActionColUser, name: "user", kind: text, optional: true},
@@ -232,6 +233,8 @@ var layouts = []layout{
 		{index: weir.RPCCallColEndpoint, name: "endpoint", kind: text, optional: true},
 		{index: weir.RPCCallColOperation, name: "operation", kind: text, optional: true},
 		{index: weir.RPCCallColPipe, name: "pipe", kind: text, optional: true},
+		{index: weir.RPCCallColUser, name: "user", kind: text, optional: true},
+		{index: weir.RPCCallColStatus, name: "status", kind: text, optional: true},
 		{index: weir.RPCCallColRtt, name: "rtt", kind: duration, optional: true},
 	}},
 	{table: weir.KerberosMessageTable, fields: []field{
@@ -2908,8 +2911,21 @@ func (c *chunk) putSMBAction(rows []weir.SMBAction, at int) {
 		}
 		c.present(column, at, all, set)
 	}
-	{ // size
+	{ // disposition
 		const column = 20
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Disposition == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Disposition)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // size
+		const column = 21
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -2922,7 +2938,7 @@ func (c *chunk) putSMBAction(rows []weir.SMBAction, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // status
-		const column = 21
+		const column = 22
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -2935,7 +2951,7 @@ func (c *chunk) putSMBAction(rows []weir.SMBAction, at int) {
 		c.present(column, at, all, set)
 	}
 	{ // user
-		const column = 22
+		const column = 23
 		out := values[str](c, column, at)
 		set := uint64(0)
 		for i := range rows {
@@ -3120,8 +3136,34 @@ func (c *chunk) putRPCCall(rows []weir.RPCCall, at int) {
 		}
 		c.present(column, at, all, set)
 	}
-	{ // rtt
+	{ // user
 		const column = 16
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].User == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].User)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // status
+		const column = 17
+		out := values[str](c, column, at)
+		set := uint64(0)
+		for i := range rows {
+			if rows[i].Status == "" {
+				continue
+			}
+			set |= 1 << i
+			out[i] = c.str(rows[i].Status)
+		}
+		c.present(column, at, all, set)
+	}
+	{ // rtt
+		const column = 18
 		out := values[int64](c, column, at)
 		set := uint64(0)
 		for i := range rows {
