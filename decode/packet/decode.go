@@ -54,6 +54,7 @@ type Config struct {
 type Counters struct {
 	Packets    uint64 // packets given to Decode
 	NotIP      uint64 // refused with ErrNotIP
+	Frames     uint64 // of these, with something to read in them
 	Short      uint64 // refused with ErrShort
 	BadHeaders uint64 // refused with ErrHeader
 	BadLinks   uint64 // refused with ErrLinkType
@@ -109,6 +110,9 @@ func (d *Decoder) count(p *Packet, err error) {
 		}
 	case ErrNotIP:
 		d.counters.NotIP++
+		if p.Frame != 0 {
+			d.counters.Frames++
+		}
 	case ErrShort:
 		d.counters.Short++
 	case ErrLinkType:

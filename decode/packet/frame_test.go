@@ -31,8 +31,8 @@ func TestFrames(t *testing.T) {
 		if p.Frame != c.frame || string(p.Payload) != string(c.payload) || p.VLAN != c.vlan {
 			t.Errorf("%s: frame %d %x in VLAN %d, want %d %x in %d", c.name, p.Frame, p.Payload, p.VLAN, c.frame, c.payload, c.vlan)
 		}
-		if d.Counters().NotIP != 1 {
-			t.Errorf("%s: %d counted as not IP, want 1", c.name, d.Counters().NotIP)
+		if n := d.Counters(); n.NotIP != 1 || n.Frames == 1 != (c.frame != 0) {
+			t.Errorf("%s: %d counted as not IP, %d of them frames to read; want 1, %v", c.name, n.NotIP, n.Frames, c.frame != 0)
 		}
 	}
 }
