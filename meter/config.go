@@ -104,6 +104,7 @@ func (c *Config) check() error {
 type Counters struct {
 	Packets  uint64 // given to Packet
 	Bytes    uint64 // of their IP packets
+	Frames   uint64 // given to Frame
 	Flows    uint64 // conversations begun
 	Records  uint64 // flow records handed on, slices included
 	Slices   uint64 // of them those of conversations that went on

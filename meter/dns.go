@@ -121,6 +121,9 @@ func (m *Meter) dnsMessage(f *flow, end uint8, ts int64, b []byte, cut bool) boo
 			return false
 		}
 	}
+	if f.kind == isDNS && f.app != "dns" || f.kind == unknown && dns.Dialect(f.key.APort, f.key.BPort) != "dns" {
+		m.overhear(f, end, ts)
+	}
 	if m.message.Response {
 		m.response(f, end, ts, b)
 	} else {

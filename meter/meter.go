@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/dhcp"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/discovery"
 	"github.com/weir-nta/weir/decode/dns"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/internal/flowtable"
@@ -43,8 +45,10 @@ type Meter struct {
 	dialog    dialog.Dialog
 	at        *packet.Packet // being metered, nil in between
 	from      uint8          // the end of its flow that sent it
-	reading   int // flows that have a reader
+	reading   int            // flows that have a reader
 	announced *recent.Map[weir.Announcement, int64]
+	local     discovery.Local
+	dhcp      dialog.Reader // of all conversations: an exchange crosses them
 
 	tls       weir.TLS  // what the recognisers write into
 	http      weir.HTTP // likewise
@@ -69,6 +73,7 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 		macs:      recent.New[packet.MAC, string](maxMACs),
 		oddities:  map[oddity]int{},
 		announced: newAnnounced(),
+		dhcp:      dhcp.New(),
 	}
 	m.waiting.init()
 	m.newBatch()
@@ -86,6 +91,19 @@ func (m *Meter) Packet(ts int64, p *packet.Packet) error {
 	}
 	m.count.Packets++
 	m.count.Bytes += uint64(max(p.Bytes, 0))
+	if m.believe(&ts, p) {
+		m.take(ts, p)
+	}
+	return m.err
+}
+
+// Frame takes a frame that is not IP, as [packet.Decoder.Decode] tells it: what
+// devices say of themselves below IP. Like Packet it keeps nothing of p.
+func (m *Meter) Frame(ts int64, p *packet.Packet) error {
+	if m.err != nil {
+		return m.err
+	}
+	m.count.Frames++
 	if m.believe(&ts, p) {
 		m.take(ts, p)
 	}
@@ -138,6 +156,10 @@ func (m *Meter) take(ts int64, p *packet.Packet) {
 			m.timeOut(ts)
 		}
 	}
+	if p.Frame != 0 {
+		m.hear(ts, p)
+		return
+	}
 	k, end := keyOf(p)
 	hash := k.Hash(&m.seed)
 	i, f := m.find(&k, hash)
@@ -188,6 +210,8 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 		// It has no header to look at. Of TCP the hole in the stream remains.
 	case p.Proto == weir.TCP:
 		m.tcp(i, f, end, ts, p)
+	case p.Proto == weir.ICMPv6 && discovery.IsNeighbour(p):
+		m.hear(ts, p)
 	}
 	m.at = nil
 }

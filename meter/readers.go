@@ -15,6 +15,9 @@ var readers = map[string]func() dialog.Reader{}
 // returns false if there is none, or no room for one more.
 func (m *Meter) beginReading(f *flow, name string) bool {
 	make := readers[name]
+	if name == "dhcp" || name == "dhcpv6" {
+		make = func() dialog.Reader { return m.dhcp }
+	}
 	if make == nil {
 		return false
 	}

@@ -198,6 +198,12 @@ func (s *Source) packets(ctx context.Context, r *Reader) error {
 			if err := s.export(rec.TS); err != nil {
 				return err
 			}
+		case packet.ErrNotIP:
+			if s.packet.Frame != 0 {
+				if err := s.meter.Frame(rec.TS, &s.packet); err != nil {
+					return err
+				}
+			}
 		case packet.ErrHeader:
 			if s.packet.Bytes != 0 { // else nobody can be said to have sent it
 				s.meter.Oddity(rec.TS, &s.packet, "malformed_header", "")

@@ -313,7 +313,7 @@ func TestNewErrors(t *testing.T) {
 // TestNotes feeds a source with everything that it has a note for.
 func TestNotes(t *testing.T) {
 	packetOf := func(sec uint64, data string) []byte { return little.enhanced(0, sec*1e6, testPacket{data: data}) }
-	arp := frame(1, "")[:12] + "\x08\x06" + strings.Repeat("\x00", 28)
+	pppoe := frame(1, "")[:12] + "\x88\x63" + strings.Repeat("\x00", 28)
 	bad := frame(1, "")[:14] + "\x44" + frame(1, "")[15:]
 	short := []byte(frame(1, ""))
 	short[14+3] = 24 // leaves four bytes for UDP
@@ -323,7 +323,7 @@ func TestNotes(t *testing.T) {
 		little.section(), little.face(1, 0), little.face(105, 0),
 		packetOf(1700000002, frame(1, "abc")),
 		packetOf(1700000000, frame(1, "abc")), // two seconds back
-		packetOf(1700000003, arp),
+		packetOf(1700000003, pppoe),
 		packetOf(1700000003, bad),
 		packetOf(1700000003, string(short)),
 		packetOf(1700000003, frame(1, "")[:20]),
@@ -351,7 +351,7 @@ func TestNotes(t *testing.T) {
 	p := s.Progress()
 	want := []string{
 		"cut packets: 1 of 10 (snaplen 40)",
-		"packets without IP, such as ARP: 1, not analysed",
+		"packets that are neither IP nor ARP, LLDP or CDP: 1, not analysed",
 		"packets of a link type that cannot be read, IEEE 802.11: 1",
 		"packets that end within their headers: 1",
 		"packets with malformed headers: 2",

@@ -137,7 +137,8 @@ func (t *tally) notes() []string {
 	}
 	d := &t.decoded
 	say(t.cut, "cut packets: %s of %s (snaplen %d)", thousands(t.cut), thousands(t.packets), t.snaplen)
-	say(int64(d.NotIP), "packets without IP, such as ARP: %s, not analysed", thousands(int64(d.NotIP)))
+	other := int64(d.NotIP - d.Frames)
+	say(other, "packets that are neither IP nor ARP, LLDP or CDP: %s, not analysed", thousands(other))
 	for _, l := range slices.SortedFunc(maps.Keys(t.links), func(a, b packet.LinkType) int { return cmp.Compare(a, b) }) {
 		say(1, "packets of a link type that cannot be read, %v: %s", l, thousands(t.links[l]))
 	}
