@@ -97,6 +97,7 @@ var datagrams = []signature{
 	{name: "stun", client: stun, server: stun},
 	{name: "wireguard", both: wireguard},
 	{name: "openvpn", both: openvpn},
+	{name: "dce_rpc", client: dceRPCDatagram, server: dceRPCDatagram},
 	{name: "ntp", client: ntp, server: ntp}, // the mode says who it is from
 	{name: "snmp", client: snmp, server: snmp},
 	{name: "kerberos", client: kerberos, server: kerberos},
@@ -106,6 +107,8 @@ var datagrams = []signature{
 	{name: "syslog", client: syslog},
 	{name: "radius", both: radius},
 	{name: "ipsec", client: isakmp, server: isakmp},
+	{name: "bacnet", client: bacnet, server: bacnet},
+	{name: "coap", both: coap},
 	{name: "bittorrent", client: begins("d1:ad2:id20:"), server: begins("d1:rd2:id20:")}, // BEP 5
 }
 
@@ -166,28 +169,95 @@ func rfb(b []byte) bool {
 	return len(b) >= 12 && string(b[:6]) == "RFB 00" && b[7] == '.' && b[11] == '\n'
 }
 
-// smb matches the magic of SMB 1, 2 and 3 and its encrypted form behind the
-// header of the NetBIOS session service or of direct TCP (MS-SMB 2.2.3.1,
-// MS-SMB2 2.2.1 and 2.2.41, RFC 1002 4.3.1). A session request may come first.
+// smb matches the magic of SMB 1, 2 and 3, its encrypted and its compressed
+// form behind the header of the NetBIOS session service or of direct TCP
+// (MS-CIFS 2.2.3.1, MS-SMB2 2.2.1, 2.2.41 and 2.2.42, RFC 1002 4.3.1). A session
+// request, its acceptance or a keep-alive may come first.
 func smb(b []byte) bool {
-	if len(b) >= 4 && b[0] == 0x81 && b[1] == 0 && b[2] == 0 && b[3] == 68 && len(b) >= 72 {
-		return b[4] == 32 && b[37] == 0 && b[38] == 32 // RFC 1002, 4.3.2: two names in 34 octets each
+	const message, request, accepted, keepAlive = 0, 0x81, 0x82, 0x85
+	for range 3 {
+		if len(b) < 8 {
+			return false
+		}
+		size := int(binary.BigEndian.Uint32(b)) & 0xffffff
+		switch b[0] {
+		case request:
+			return size >= 68 && size < 600 && len(b) >= 37 && netBIOSName(b[4:37])
+		case accepted, keepAlive:
+			if size != 0 {
+				return false
+			}
+			b = b[4:]
+		case message:
+			magic := b[4]
+			return size >= 16 && string(b[5:8]) == "SMB" && (magic == 0xff || magic == 0xfe || magic == 0xfd || magic == 0xfc)
+		default:
+			return false
+		}
 	}
-	if len(b) == 4 || len(b) < 8 || b[0] != 0 {
-		return false
-	}
-	magic := b[4]
-	return string(b[5:8]) == "SMB" && (magic == 0xff || magic == 0xfe || magic == 0xfd || magic == 0xfc)
+	return false
 }
 
-// dceRPC matches a bind or its acceptance, in one fragment of version 5.0 with
-// little-endian integers (C706, 12.6.4.3 and 12.6.4.4).
-func dceRPC(b []byte) bool {
-	const bind, bindAck, oneFragment = 11, 12, 3
-	if len(b) < 24 || b[0] != 5 || b[1] != 0 || b[2] != bind && b[2] != bindAck || b[3]&oneFragment != oneFragment {
+// netBIOSName matches the first level of a name: 32 letters from A to P
+// (RFC 1001, 14.1).
+func netBIOSName(b []byte) bool {
+	if b[0] != 32 {
 		return false
 	}
-	return string(b[4:8]) == "\x10\x00\x00\x00" && binary.LittleEndian.Uint16(b[8:]) >= 24
+	for _, c := range b[1:33] {
+		if c < 'A' || c > 'P' {
+			return false
+		}
+	}
+	return true
+}
+
+// dceRPC matches a message of version 5 that begins one: a bind, a call, their
+// answers (C706, 12.6.3). Integers may be in either order; the lengths in it
+// must agree. A server on the port of HTTP says so first (MS-RPCH 2.2.3.5).
+func dceRPC(b []byte) bool {
+	if begins("ncacn_http/1.0")(b) {
+		return true
+	}
+	const first, last, auth3 = 1, 2, 16
+	if len(b) < 24 || b[0] != 5 || b[1] > 1 || b[5] != 0 || b[6] != 0 || b[7] != 0 {
+		return false
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if b[4] != 0x10 {
+		if order = binary.BigEndian; b[4] != 0 {
+			return false
+		}
+	}
+	size, auth := int(order.Uint16(b[8:])), int(order.Uint16(b[10:]))
+	if b[3]&first == 0 || auth+24 > size {
+		return false
+	}
+	switch b[2] {
+	case 0: // a call: length, context, operation
+		return order.Uint16(b[20:]) < 256 && order.Uint16(b[22:]) < 256
+	case 2, 3: // its answer: length, context, cancels
+		return order.Uint16(b[20:]) < 256 && b[23] == 0
+	case 11, 12, 14, 15: // negotiation, in one fragment: the sizes of fragments
+		return b[3]&last != 0 && (order.Uint16(b[16:]) >= 1024 || b[2] >= 14)
+	case auth3:
+		return b[3]&last != 0 && auth > 0
+	}
+	return false
+}
+
+// dceRPCDatagram matches the header of version 4, in which the sizes agree and
+// an interface is named (C706, 12.5.2).
+func dceRPCDatagram(b []byte) bool {
+	if len(b) < 80 || b[0] != 4 || b[1] > 10 || b[2]&0x81 != 0 || b[4]&^0x10 != 0 || b[5] > 3 || b[6] != 0 {
+		return false
+	}
+	var order binary.ByteOrder = binary.BigEndian
+	if b[4] != 0 {
+		order = binary.LittleEndian
+	}
+	body := int(order.Uint16(b[74:]))
+	return order.Uint32(b[24:]) != 0 && order.Uint16(b[68:]) < 256 && body <= len(b)-80 && (b[78] != 0 || body >= len(b)-80-3)
 }
 
 // connectionRequest returns the variable part of a connection request of X.224
@@ -470,6 +540,53 @@ func ntp(b []byte) bool {
 	}
 	received, sent := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[40:])
 	return received != 0 && sent-received <= 2
+}
+
+// bacnet matches a virtual link header whose length is that of the datagram, and
+// version 1 of the network layer behind it (ASHRAE 135, annex J.2 and 6.2).
+func bacnet(b []byte) bool {
+	if len(b) < 8 || b[0] != 0x81 || int(binary.BigEndian.Uint16(b[2:])) != len(b) {
+		return false
+	}
+	const forwarded, distribute, unicast, broadcast = 4, 9, 10, 11
+	switch b[1] {
+	case forwarded:
+		return len(b) > 12 && b[10] == 1 && b[11]&0x50 == 0
+	case distribute, unicast, broadcast:
+		return b[4] == 1 && b[5]&0x50 == 0
+	}
+	return false
+}
+
+// coap matches a request with a path or host that prints, answered with its
+// token or its message number (RFC 7252, 3).
+func coap(client, server []byte) bool {
+	if !coapHeader(client) || !coapHeader(server) || client[1]>>5 != 0 || client[1] == 0 || client[1] > 7 {
+		return false
+	}
+	class, n := server[1]>>5, int(client[0]&0xf)
+	if class == 1 || class == 0 && server[1] != 0 || class > 5 {
+		return false
+	}
+	sameNumber := client[2] == server[2] && client[3] == server[3]
+	sameToken := n > 0 && server[0]&0xf == client[0]&0xf && bytes.Equal(client[4:4+n], server[4:4+n])
+	return (sameNumber || sameToken) && coapOptions(client[4+n:])
+}
+
+func coapHeader(b []byte) bool {
+	return len(b) >= 4 && b[0]>>6 == 1 && b[0]&0xf <= 8 && len(b) >= 4+int(b[0]&0xf)
+}
+
+// coapOptions reports whether b begins with the option of a host, port or path.
+func coapOptions(b []byte) bool {
+	if len(b) < 2 {
+		return false
+	}
+	delta, n := b[0]>>4, int(b[0]&0xf)
+	if delta != 3 && delta != 7 && delta != 11 && delta != 6 || n > 12 || len(b) < 1+n {
+		return false
+	}
+	return delta == 7 || delta == 6 || !bytes.ContainsFunc(b[1:1+n], func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // tftp matches a request: name, mode (RFC 1350, 5).
