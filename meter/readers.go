@@ -1,15 +1,36 @@
 package meter
 
 import (
+	"net/netip"
+
 	"github.com/weir-nta/weir"
+	"github.com/weir-nta/weir/decode/coap"
+	"github.com/weir-nta/weir/decode/database"
+	"github.com/weir-nta/weir/decode/dcerpc"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/industrial"
+	"github.com/weir-nta/weir/decode/mining"
+	"github.com/weir-nta/weir/decode/mqtt"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/internal/recent"
 )
 
 // readers make what reads a protocol, by the name that decode/app gives it. A
 // protocol that is not here is named in the flow record and not read.
-var readers = map[string]func() dialog.Reader{}
+var readers = map[string]func() dialog.Reader{
+	"dce_rpc":    func() dialog.Reader { return dcerpc.New() },
+	"bacnet":     industrial.NewBACnet,
+	"coap":       coap.New,
+	"dnp3":       industrial.NewDNP3,
+	"modbus":     industrial.NewModbus,
+	"mqtt":       mqtt.New,
+	"mysql":      database.NewMySQL,
+	"postgresql": database.NewPostgreSQL,
+	"redis":      database.NewRedis,
+	"s7comm":     industrial.NewS7comm,
+	"stratum":    mining.New,
+	"tds":        database.NewTDS,
+}
 
 // beginReading gives a flow the reader of the protocol that it speaks. It
 // returns false if there is none, or no room for one more.
@@ -21,96 +42,173 @@ func (m *Meter) beginReading(f *flow, name string) bool {
 	if make == nil {
 		return false
 	}
-	if m.reading >= m.config.MaxReaders {
+	if m.readings.n >= m.config.MaxReaders && !m.evictReading() {
 		m.count.ReadersRefused++
 		return false
 	}
-	m.reading++
 	m.count.Readers++
-	f.kind, f.reader = isRead, make()
+	f.kind, f.reading = isRead, m.newReading()
+	f.reading.f, f.reading.reader = f, make()
+	m.readings.add(&f.reading.place)
 	return true
+}
+
+// A reading is that of a conversation which is read beyond its first words.
+type reading struct {
+	place  // among all readings
+	reader dialog.Reader
+	reads  uint8 // up to firstReads
+	next   *reading // in the free list
+}
+
+// maxCredit is how often a conversation is passed over when another has to go,
+// if it has been read as often since it was last passed over. Its first words,
+// which firstReads bounds, do not count.
+const (
+	maxCredit  = 3
+	firstReads = 4
+)
+
+func (m *Meter) newReading() *reading {
+	r := m.freeReadings
+	if r == nil {
+		return &reading{}
+	}
+	m.freeReadings, r.next = r.next, nil
+	return r
+}
+
+// evictReading ends the reading of the conversation that has been read for
+// longest, unless something was read of it since it was last asked: then the
+// next one is asked. So conversations of which only the first words come drive
+// out each other. It returns false if there is none.
+func (m *Meter) evictReading() bool {
+	const asked = 64
+	for n := 1; m.readings.oldest != nil; n++ {
+		p := m.readings.oldest
+		if n < asked && p.credit > 0 {
+			p.credit--
+			m.readings.renew(p)
+			continue
+		}
+		m.count.ReadersEvicted++
+		f := p.f
+		m.closeReader(f)
+		f.kind = isOther
+		for e := range f.s {
+			f.s[e].done = true
+			m.release(&f.s[e])
+		}
+		return true
+	}
+	return false
 }
 
 // closeReader ends the reading of a conversation.
 func (m *Meter) closeReader(f *flow) {
-	if f.reader == nil {
+	if f.reading == nil {
 		return
 	}
 	m.ask(f, f.last, func(d *dialog.Dialog) bool {
-		f.reader.Close(d)
+		d.Ahead[dialog.Client], d.Ahead[dialog.Server] = f.ahead(f.orig), f.ahead(f.orig^1)
+		f.reading.reader.Close(d)
 		return true
 	})
-	f.reader = nil
-	m.reading--
+	m.readings.remove(&f.reading.place)
+	*f.reading = reading{next: m.freeReadings}
+	m.freeReadings, f.reading = f.reading, nil
 }
 
-// readFirst shows a reader what has come until its protocol was recognised:
-// first b, which an end has just sent, then what was kept of the other.
-func (m *Meter) readFirst(f *flow, end uint8, ts int64, b []byte) int {
-	f.s[0].reads, f.s[1].reads = 0, 0
-	if end != f.orig { // the client speaks first, but where b is what the server said first
-		m.showKept(f, end^1, ts)
+// ahead returns how many octets of those that were passed over an end has not sent.
+func (f *flow) ahead(end uint8) uint64 {
+	s := &f.s[end]
+	if s.base == 0 { // nothing was read of it
+		return 0
 	}
-	used := m.read(f, end, ts, b)
-	if end == f.orig {
-		m.showKept(f, end^1, ts)
-	}
-	return used
+	return s.base - 1 - min(s.base-1, s.tcp.size(&f.s[end^1].tcp))
 }
 
-// showKept shows what is kept of an end, from its beginning.
-func (m *Meter) showKept(f *flow, end uint8, ts int64) {
-	if h := f.s[end].head; h != nil {
-		h.shown = 0
-		m.show(f, end, ts)
+// stopReading ends the reading of one end, and that of the conversation if
+// nothing more is wanted of the other either.
+func (m *Meter) stopReading(f *flow, end uint8) {
+	m.finish(&f.s[end])
+	if f.s[end^1].done {
+		m.closeReader(f)
+		f.kind = isOther
 	}
 }
 
-// readMore shows a reader what an end has sent. It returns how many octets
-// need not be shown again, which may be more than there are.
-func (m *Meter) readMore(f *flow, end uint8, ts int64, b []byte) int {
-	used, anew := dialog.Stop, false
+// readMore shows a reader what an end has sent.
+func (m *Meter) readMore(f *flow, end uint8, ts int64, b []byte) {
+	switch used, anew := m.askReader(f, end, ts, b); {
+	case anew:
+		m.pass(f, end, uint64(max(used, 0)))
+		m.beginAnew(f)
+	case used < 0:
+		m.stopReading(f, end)
+	case used > 0:
+		f.s[end].reads = 0 // only reading in vain costs
+		m.pass(f, end, uint64(used))
+	}
+}
+
+// readDatagram shows a reader what an end has sent by UDP.
+func (m *Meter) readDatagram(f *flow, end uint8, ts int64, b []byte) {
+	switch used, anew := m.askReader(f, end, ts, b); {
+	case anew: // from the next datagram on
+		m.beginAnew(f)
+	case used < 0:
+		m.stopReading(f, end)
+	}
+}
+
+func (m *Meter) askReader(f *flow, end uint8, ts int64, b []byte) (used int, anew bool) {
+	r := f.reading
+	if r.reads < firstReads {
+		r.reads++
+	} else {
+		r.credit = min(r.credit+1, maxCredit)
+	}
 	m.ask(f, ts, func(d *dialog.Dialog) bool {
-		used = f.reader.Read(d, f.role(end), b)
+		used = r.reader.Read(d, f.role(end), b)
 		anew = d.IsAnew()
 		return true
 	})
-	switch {
-	case anew:
-		return m.beginAnew(f, end, ts, b, used)
-	case used < 0:
-		m.finish(&f.s[end])
-		return 0
-	case used > 0:
-		f.s[end].reads = 0 // only reading in vain costs
-	}
-	return used
+	return used, anew
 }
 
-// beginAnew recognises what a conversation has changed to.
-func (m *Meter) beginAnew(f *flow, end uint8, ts int64, b []byte, used int) int {
+// maxAnew is how often a conversation may change to another protocol, as with
+// CONNECT, TLS and what is in it. Beyond it nothing more is looked at.
+const maxAnew = 6
+
+// beginAnew has what comes from here on recognised: what was not taken, which
+// is shown again, and what is to come.
+func (m *Meter) beginAnew(f *flow) {
 	m.closeReader(f)
-	f.kind = unknown
+	f.kind, f.tries = unknown, 0
+	f.showAgain()
+	if f.anew++; f.anew > maxAnew {
+		f.kind = isOther
+	}
 	for e := range f.s {
-		f.s[e].reads, f.s[e].done = 0, false
+		s := &f.s[e]
+		if s.done && s.base != 0 {
+			s.base = max(s.base, s.tcp.front) // what came since nobody wanted it is gone
+		}
+		if s.done = f.kind == isOther; s.done {
+			m.release(s)
+		}
 	}
-	used = max(used, 0)
-	if used < len(b) {
-		rest := m.read(f, end, ts, b[used:])
-		used += rest
-	}
-	if f.kind == unknown {
-		m.showKept(f, end^1, ts)
-	}
-	return used
 }
 
 // ask lets a reader say something of f.
 func (m *Meter) ask(f *flow, ts int64, what func(d *dialog.Dialog) bool) bool {
 	m.fill()
 	d := &m.dialog
-	d.Reset(m.endpointsOf(f, ts), m.batch, m.announce)
+	d.Reset(m.endpointsOf(f, ts), m.batch, m.tell.announce)
 	d.SrcMAC, d.DstMAC = m.macsOf(f)
+	d.Odd, d.Expect = m.tell.odd, m.tell.expect
+	m.tell.f, m.tell.ts = f, ts
 	d.App, d.TLS, d.HTTP = f.app, f.tls, f.http
 	before := m.batch.Len()
 	ok := what(d)
@@ -133,6 +231,25 @@ func (m *Meter) macsOf(f *flow) (client, server string) {
 	return m.mac(macs[f.orig]), m.mac(macs[f.orig^1])
 }
 
+// telling is what readers call back by: functions made once, and whom they are
+// asked about.
+type telling struct {
+	announce func(*weir.Announcement)
+	odd      func(from dialog.End, name, detail string)
+	expect   func(dialog.Expected)
+
+	f  *flow
+	ts int64
+}
+
+func (m *Meter) beginTelling() {
+	t := &m.tell
+	t.announce, t.expect = m.announce, m.expect
+	t.odd = func(from dialog.End, name, detail string) {
+		m.oddFlow(t.f, t.f.orig^uint8(from), t.ts, name, detail)
+	}
+}
+
 // role returns what an end of f is.
 func (f *flow) role(end uint8) dialog.End {
 	if end == f.orig {
@@ -149,6 +266,33 @@ func (m *Meter) endpointsOf(f *flow, ts int64) weir.Endpoints {
 		e.Src, e.Dst, e.SrcPort, e.DstPort = e.Dst, e.Src, e.DstPort, e.SrcPort
 	}
 	return e
+}
+
+// An expectation is the connection that another one has agreed on.
+type expectation struct {
+	from, to netip.Addr
+	port     uint16
+}
+
+// maxExpected is how many of them are remembered, 150 octets each. Whoever
+// invents them makes others be recognised by what is said in them.
+const maxExpected = 1 << 13
+
+func (m *Meter) expect(e dialog.Expected) {
+	m.expected.Put(expectation{e.From.Unmap(), e.To.Unmap(), e.Port}, e.App)
+}
+
+// meet names a new connection that was expected, which is not looked into.
+func (m *Meter) meet(f *flow) {
+	if m.expected.Len() == 0 || f.key.Proto != weir.TCP {
+		return
+	}
+	e := m.endpointsOf(f, f.start)
+	if name, ok := m.expected.Get(expectation{e.Src, e.Dst, e.DstPort}); ok {
+		f.call(name)
+		f.kind = isOther
+		f.s[0].done, f.s[1].done = true, true
+	}
 }
 
 // announceEvery is how often the same announcement is told.

@@ -17,6 +17,12 @@ type Turn struct {
 	Data string
 }
 
+// Client returns what the client says.
+func Client(data string) Turn { return Turn{dialog.Client, data} }
+
+// Server returns what the server says.
+func Server(data string) Turn { return Turn{dialog.Server, data} }
+
 // Base is when a conversation begins here, and between whom it is.
 var Base = weir.Endpoints{
 	Time: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Sensor: "test", Proto: weir.TCP,
@@ -125,7 +131,10 @@ func (p *player) segment(from dialog.End, b []byte) {
 }
 
 func (p *player) close() *Told {
-	p.ask(func(d *dialog.Dialog) { p.r.Close(d) })
+	p.ask(func(d *dialog.Dialog) {
+		d.Ahead = [2]uint64{uint64(p.ends[0].skip), uint64(p.ends[1].skip)}
+		p.r.Close(d)
+	})
 	return p.told
 }
 
@@ -163,4 +172,30 @@ func Fuzz(f *testing.F, open func() dialog.Reader, seeds ...[]Turn) {
 		p.close()
 		q.close()
 	})
+}
+
+// All returns a reader that shows what it is shown to several others, for
+// fuzzing them at once. It takes what the first one takes.
+func All(readers ...dialog.Reader) dialog.Reader { return all(readers) }
+
+type all []dialog.Reader
+
+func (a all) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
+	for _, r := range a[1:] {
+		r.Read(d, from, b)
+	}
+	return a[0].Read(d, from, b)
+}
+
+func (a all) Lost(d *dialog.Dialog, from dialog.End, n int) bool {
+	for _, r := range a[1:] {
+		r.Lost(d, from, n)
+	}
+	return a[0].Lost(d, from, n)
+}
+
+func (a all) Close(d *dialog.Dialog) {
+	for _, r := range a {
+		r.Close(d)
+	}
 }
