@@ -26,7 +26,7 @@ var floors = []string{
 	5: "meter query stitch decode/netflow decode/sflow decode/nfcapd decode/zeek decode/eve",
 	6: "query/exec source enrich store detect alert output collector export",
 	7: "source/* enrich/* store/* detectors/*",
-	8: "parts pipeline demo config inputs detect/detecttest",
+	8: "parts pipeline demo config inputs detect/detecttest meter/metertest",
 	9: "cmd/* tools/*",
 }
 
