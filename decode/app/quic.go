@@ -64,7 +64,7 @@ func quicVersions(b []byte) bool {
 // header of today, or one of Facebook's.
 func knownQUIC(v uint32) bool {
 	const v1, v2, draft22, draft34 = 1, 0x6b3343cf, 0xff000016, 0xff000022
-	return v == v1 || v == v2 || v >= draft22 && v <= draft34 || v>>4 == 0xfaceb00
+	return v == v1 || v == v2 || v >= draft22 && v <= draft34 || v>>8 == 0xfaceb0
 }
 
 // greasedQUIC reports whether a version is one of those that stand for none
