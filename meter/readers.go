@@ -12,6 +12,7 @@ import (
 	"github.com/weir-nta/weir/decode/mining"
 	"github.com/weir-nta/weir/decode/mqtt"
 	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/decode/quic"
 	"github.com/weir-nta/weir/internal/recent"
 )
 
@@ -26,6 +27,7 @@ var readers = map[string]func() dialog.Reader{
 	"mqtt":       mqtt.New,
 	"mysql":      database.NewMySQL,
 	"postgresql": database.NewPostgreSQL,
+	"quic":       func() dialog.Reader { return quic.New() },
 	"redis":      database.NewRedis,
 	"s7comm":     industrial.NewS7comm,
 	"stratum":    mining.New,
