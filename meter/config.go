@@ -32,10 +32,11 @@ type Config struct {
 	// connection are assembled in order to read its handshake.
 	MaxHeadBytes int
 	// MaxHeadTotal is how many octets such heads may take all together. Beyond
-	// it no new head is begun, and what the handshake says is missed.
+	// it the one that has waited longest is given up.
 	MaxHeadTotal int
 	// MaxReaders is how many conversations are read beyond their first words at
-	// a time, such as SSH or SMB. Beyond it they are only named.
+	// a time, such as SSH or SMB. Beyond it the one of which least was read
+	// lately is read no more.
 	MaxReaders int
 	// MaxQueries is how many DNS queries may wait for a response. At the limit
 	// the oldest one is reported as unanswered.
@@ -113,12 +114,14 @@ type Counters struct {
 
 	HeadsRead    uint64 // directions whose handshake was read
 	HeadsGivenUp uint64 // directions given up: gap, too long, too many pieces, MaxHeadTotal
+	HeadsEvicted uint64 // heads dropped because of MaxHeadTotal: given up, or lost to their reader
 	Overlaps     uint64 // segments that said something else than an earlier copy of the same octets
 	HolesMerged  uint64 // gaps in a stream no longer told apart because there were too many
 	HistoriesCut uint64 // letters of histories left out because the history was full
 
 	Readers        uint64 // conversations read beyond their first words
-	ReadersRefused uint64 // of those that could have been, not because of MaxReaders
+	ReadersRefused uint64 // that could have been and were not, since MaxReaders is 0
+	ReadersEvicted uint64 // of those, read no further because of MaxReaders
 	ReadersLost    uint64 // stretches of such conversations that were missed
 	Transactions   uint64 // records that they led to, DNS apart
 	Repeated       uint64 // announcements not told again

@@ -30,7 +30,7 @@ func (m *Meter) datagram(f *flow, end uint8, ts int64, p *packet.Packet) {
 		m.dnsMessage(f, end, ts, p.Payload, cutShort(p))
 	case isRead:
 		if !f.s[end].done {
-			m.readMore(f, end, ts, p.Payload)
+			m.readDatagram(f, end, ts, p.Payload)
 		}
 	case unknown:
 		m.firstDatagrams(f, end, ts, p)
@@ -51,7 +51,7 @@ func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 	if name := app.Recognise(weir.UDP, client, server); name != "" {
 		f.call(name)
 		if f.kind = isOther; m.beginReading(f, name) {
-			m.readMore(f, end, ts, p.Payload)
+			m.readDatagram(f, end, ts, p.Payload)
 		}
 		return
 	}
@@ -67,25 +67,20 @@ func dnsPort(port uint16) bool {
 	return port == 53 || port == 5353 || port == 5355 || port == 137
 }
 
-// dnsBegins reports whether a TCP stream is one of DNS (RFC 1035, 4.2.2), and
-// if so reads what is complete of it.
-func (m *Meter) dnsBegins(f *flow, end uint8, ts int64, b []byte) (used int, ok bool) {
+// dnsBegins reports whether a TCP stream is one of DNS (RFC 1035, 4.2.2).
+func (m *Meter) dnsBegins(f *flow, b []byte) bool {
 	const header = 12
 	if len(b) < 2+header {
-		return 0, false
+		return false
 	}
 	n := 2 + int(binary.BigEndian.Uint16(b))
 	whole := n >= 2+header && len(b) >= n && dns.Looks(b[2:n])
 	begun := n >= 2+header && len(b) < n && (f.key.APort == 53 || f.key.BPort == 53)
 	if !whole && !begun {
-		return 0, false
+		return false
 	}
 	f.kind, f.app = isDNS, "dns"
-	used = m.dnsStream(f, end, ts, b)
-	if h := f.s[end^1].head; h != nil && h.ready() > 0 {
-		m.consume(&f.s[end^1], m.dnsStream(f, end^1, ts, h.buf[:h.ready()]))
-	}
-	return used, true
+	return true
 }
 
 // dnsStream reads the messages that are complete.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/weir-nta/weir"
-	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/packet"
 )
 
@@ -20,6 +19,8 @@ type flow struct {
 	partial    bool   // TCP: the beginning was not seen (Zeek's is_partial)
 	seen       uint8  // TCP: ends that have sent a packet, one bit each
 	flipped    bool   // the originator was guessed to be the other end
+	spoke      uint8  // TCP: the end whose data came first
+	anew       uint8  // times that it has changed to another protocol
 	icmp       weir.ICMP
 
 	fixed int64 // when it ends whatever comes, 0: when it has been idle
@@ -34,13 +35,13 @@ type flow struct {
 	oldest, newest uint32 // DNS queries that wait for a response
 	queries        int32  // how many
 
-	macs   [2]packet.MAC // of the first packets, by end
-	vlan   uint16
-	tunnel packet.Tunnel
-	app    string
-	tls    *weir.TLS
-	http   *weir.HTTP
-	reader dialog.Reader // of isRead
+	macs    [2]packet.MAC // of the first packets, by end
+	vlan    uint16
+	tunnel  packet.Tunnel
+	app     string
+	tls     *weir.TLS
+	http    *weir.HTTP
+	reading *reading // of isRead
 }
 
 const noSlot = -1
@@ -52,6 +53,7 @@ type side struct {
 	tcp   endpoint
 	head  *head  // what has come of the stream, while it is wanted
 	base  uint64 // where the head begins, in relative sequence numbers
+	shown uint32 // octets from there on that the readers have seen and left
 	reads uint8  // times it was shown to the readers, of isRead in vain
 	done  bool   // no more of the stream is wanted
 }
@@ -64,7 +66,7 @@ const (
 	isTLS                // TLS; a side that is not done is still read
 	isHTTP               // likewise
 	isDNS                // DNS, all of whose messages are read
-	isRead               // something that flow.reader reads
+	isRead               // something that flow.reading reads
 	isOther              // something else that was recognised
 	isSilent             // nothing that anybody recognised
 )
@@ -142,6 +144,7 @@ func (m *Meter) open(k *packet.Key, hash uint32, end uint8, ts int64, p *packet.
 	if flipped(p) {
 		f.flip(m)
 	}
+	m.meet(f)
 	m.count.Flows++
 	m.table.Add(hash, i)
 	return i, f
@@ -180,6 +183,8 @@ func (m *Meter) end(i uint32, f *flow, why reason) {
 		m.unschedule(f)
 	}
 	m.loseQueries(f)
+	m.showHeld(f, 0, f.last)
+	m.showHeld(f, 1, f.last)
 	m.lastWord(f)
 	m.closeReader(f)
 	m.record(f, why)

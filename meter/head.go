@@ -12,14 +12,15 @@ import (
 	"github.com/weir-nta/weir/internal/wire"
 )
 
-// A head is the beginning of one direction of a TCP connection, put in order.
-// Most handshakes fit into one segment and are read from the packet itself;
-// a head is kept only while more is wanted.
+// A head is the beginning of one direction of a TCP connection, put in order,
+// or what the reader of a conversation has left of it. Most handshakes fit into
+// one segment and are read from the packet itself; a head is kept only while
+// more is wanted.
 type head struct {
+	place        // among all heads, by the time of their latest octets
 	buf   []byte // of one of the sizes that are pooled; holds octets from side.base on
 	have  [maxSpans]span
 	n     uint8 // spans in use, ascending, with holes between them
-	shown int   // octets that the readers have seen
 	stall uint8 // segments since the last that could be read
 	next  *head // in the free list
 }
@@ -36,9 +37,12 @@ type holes struct {
 
 const (
 	maxSpans = 8
-	// maxReads is how often a direction is shown to the readers: a sender of
-	// one-octet segments would have them read the same over and over.
-	maxReads = 64
+	// easyReads is how often a direction is shown to the readers in vain with
+	// every segment. From then on they see it only when twice as much has come,
+	// or when the other end answers it: a sender of one-octet segments would have
+	// them read the same over and over. After maxReads it is given up.
+	easyReads = 64
+	maxReads  = 250
 	// maxStall is how many segments may come behind a gap before it is taken
 	// as one that will not be filled: a window of 64 KB has 45.
 	maxStall = 48
@@ -46,10 +50,22 @@ const (
 	// for a protocol that can be recognised. All of them show in their first lines.
 	unknownBytes = 2048
 	unknownReads = 8
+	unknownLeast = 64 // of which more is waited for, however many reads it takes
 	// maxDNSStream holds the longest DNS message over TCP and its length.
 	maxDNSStream = 2 + 1<<16
 	minBuffer    = 2 << 10
+	// maxHoles is how many directions may have holes that are told apart, 150
+	// octets each. Beyond it a gap is passed over at once.
+	maxHoles = 1 << 17
 )
+
+// fresh is what a segment brings that follows on what has been read: it is
+// shown as it lies in the packet, without a copy.
+type fresh struct {
+	f   *flow // nil: none
+	end uint8
+	b   []byte
+}
 
 // stream takes the next data of one direction, which begin at rel.
 func (m *Meter) stream(f *flow, end uint8, rel uint64, ts int64, p *packet.Packet) {
@@ -59,57 +75,153 @@ func (m *Meter) stream(f *flow, end uint8, rel uint64, ts int64, p *packet.Packe
 		return
 	}
 	if s.base == 0 {
-		if s.base = 1; f.history.seen&f.bit(sawSYN, end) == 0 {
-			s.base = rel // from the middle: what comes first may well be a beginning
-		}
+		m.firstOctets(f, end, rel)
 	}
-	if rel < s.base {
-		if uint64(len(b)) <= s.base-rel {
+	m.showHeld(f, end^1, ts)    // it is being answered
+	for len(b) > 0 && !s.done { // each turn moves on in b, or in the stream
+		if rel < s.base {
+			if uint64(len(b)) <= s.base-rel {
+				return
+			}
+			b, rel = b[s.base-rel:], s.base
+		}
+		if s.head == nil && rel == s.base {
+			m.showFresh(f, end, ts, b)
 			return
 		}
-		b, rel = b[s.base-rel:], s.base
-	}
-	if f.kind == isRead && rel+uint64(len(b))-s.base > uint64(m.config.MaxHeadBytes) {
-		m.miss(f, end, rel-s.base, ts) // more than is kept has come behind a gap, or is wanted in one piece
-		if s.done {
-			return
+		off := rel - s.base
+		if off >= uint64(m.limit(f)) {
+			if !m.overflow(f, end, off, ts) {
+				return
+			}
+			continue
 		}
-	}
-	off := rel - s.base
-	if s.head == nil && off == 0 {
-		used := m.read(f, end, ts, b)
-		s.base += uint64(used)
-		if s.done || used >= len(b) {
-			return
-		}
-		b = b[used:]
-		if m.keep(f, end, 0, ts, b) {
-			s.head.shown = len(b)
-		}
-		return
-	}
-	if !m.keep(f, end, off, ts, b) {
-		return
-	}
-	if !m.show(f, end, ts) {
-		if s.head.stall++; s.head.stall > maxStall {
-			m.lost(f, end, ts)
+		kept := m.keep(f, end, off, ts, b)
+		b, rel = b[kept:], rel+uint64(kept)
+		if kept > 0 {
+			m.showKept(f, end, ts)
 		}
 	}
 }
 
-// show shows what a head has in order and has not shown yet. It returns false
-// if there is nothing.
-func (m *Meter) show(f *flow, end uint8, ts int64) bool {
+// firstOctets decides where a stream begins.
+func (m *Meter) firstOctets(f *flow, end uint8, rel uint64) {
 	s := &f.s[end]
-	shown := false
-	for s.head != nil && s.head.ready() > s.head.shown { // each turn takes or has shown more
-		ready := s.head.ready()
-		s.head.shown, s.head.stall = ready, 0
-		m.consume(s, m.read(f, end, ts, s.head.buf[:ready]))
-		shown = true
+	if s.base = 1; f.history.seen&f.bit(sawSYN, end) == 0 {
+		s.base = rel // from the middle: what comes first may well be a beginning
 	}
-	return shown
+	if f.s[end^1].base == 0 {
+		f.spoke = end
+	}
+}
+
+// showFresh shows the octets of a packet, and keeps what is left of them.
+func (m *Meter) showFresh(f *flow, end uint8, ts int64, b []byte) {
+	m.fresh = fresh{f, end, b}
+	m.show(f, end, ts)
+	b = m.fresh.b
+	m.fresh = fresh{}
+	if len(b) > 0 && !f.s[end].done {
+		m.keep(f, end, 0, ts, b)
+	}
+}
+
+// showKept shows what a new segment has made readable of a head.
+func (m *Meter) showKept(f *flow, end uint8, ts int64) {
+	if m.show(f, end, ts) {
+		if h := f.s[end].head; h != nil {
+			h.stall = 0
+		}
+	} else if h := f.s[end].head; h != nil {
+		if _, gap := h.gap(); gap {
+			h.stall++
+		}
+	}
+	m.settle(f, end, ts)
+}
+
+// settle gives up the gaps of a head that will not be filled: those before
+// what the other end has acknowledged, and those that have been there for long.
+func (m *Meter) settle(f *flow, end uint8, ts int64) {
+	s := &f.s[end]
+	for s.head != nil {
+		behind, gap := s.head.gap()
+		if !gap || s.base+behind > s.tcp.front && s.head.stall <= maxStall {
+			return
+		}
+		m.lost(f, end, ts)
+	}
+}
+
+// octets returns what there is of a direction in order and has not been taken.
+func (m *Meter) octets(f *flow, end uint8) []byte {
+	if m.fresh.f == f && m.fresh.end == end {
+		return m.fresh.b
+	}
+	if h := f.s[end].head; h != nil {
+		return h.buf[:h.ready()]
+	}
+	return nil
+}
+
+// show shows an end's octets as long as there are any that have not been shown,
+// then those of the other end if that has changed what they are taken for. It
+// returns false if there was nothing to show.
+func (m *Meter) show(f *flow, end uint8, ts int64) bool {
+	any := false
+	for m.showEnd(f, end, ts) {
+		any = true
+		end ^= 1
+	}
+	return any
+}
+
+func (m *Meter) showEnd(f *flow, end uint8, ts int64) bool {
+	s := &f.s[end]
+	any := false
+	for !s.done { // each turn takes or has shown more, but for a change of protocol, see maxAnew
+		b := m.octets(f, end)
+		held := s.reads >= easyReads && len(b) < 2*int(s.shown) && !m.pressing
+		if len(b) <= int(s.shown) || held {
+			break
+		}
+		s.shown = uint32(len(b))
+		m.read(f, end, ts, b)
+		any = true
+	}
+	return any
+}
+
+// showHeld shows what was held back because little had come at a time.
+func (m *Meter) showHeld(f *flow, end uint8, ts int64) {
+	if s := &f.s[end]; s.reads < easyReads || s.head == nil {
+		return
+	}
+	m.pressing = true
+	m.show(f, end, ts)
+	m.pressing = false
+}
+
+// showAgain has everything shown anew that was not taken.
+func (f *flow) showAgain() {
+	for e := range f.s {
+		f.s[e].shown, f.s[e].reads = 0, 0
+	}
+}
+
+// pass moves on by n octets, which have been read for good or are not wanted.
+// They need not have come yet.
+func (m *Meter) pass(f *flow, end uint8, n uint64) {
+	s := &f.s[end]
+	s.base += n
+	s.shown -= uint32(min(uint64(s.shown), n))
+	if m.fresh.f == f && m.fresh.end == end {
+		m.fresh.b = m.fresh.b[min(n, uint64(len(m.fresh.b))):]
+	} else if s.head != nil {
+		if s.head.drop(n); s.head.n == 0 {
+			m.release(s)
+		}
+	}
 }
 
 // ready returns how many octets are there without a gap.
@@ -120,6 +232,29 @@ func (h *head) ready() int {
 	return int(h.have[0].hi)
 }
 
+// gap returns what the first gap ends at, false if there is none.
+func (h *head) gap() (uint64, bool) {
+	i := uint8(0)
+	if h.ready() > 0 {
+		i = 1
+	}
+	return h.have[i%maxSpans].lo, i < h.n
+}
+
+// drop forgets the first n octets, whether they have come or not.
+func (h *head) drop(n uint64) {
+	if end := h.have[h.n-1].hi; end > n {
+		copy(h.buf, h.buf[n:end])
+	}
+	left := h.have[:0]
+	for _, sp := range h.have[:h.n] {
+		if sp.hi > n {
+			left = append(left, span{sp.lo - min(sp.lo, n), sp.hi - n})
+		}
+	}
+	h.n = uint8(len(left))
+}
+
 // limit is how much of a direction is kept.
 func (m *Meter) limit(f *flow) int {
 	if f.kind == isDNS {
@@ -128,25 +263,38 @@ func (m *Meter) limit(f *flow) int {
 	return m.config.MaxHeadBytes
 }
 
-// keep copies b into the head at off. Of octets that have come before the
-// first copy stays. It returns false, and has given up, if there is no room.
-func (m *Meter) keep(f *flow, end uint8, off uint64, ts int64, b []byte) bool {
-	s := &f.s[end]
-	limit := uint64(m.limit(f))
-	if off >= limit {
-		if s.head == nil || s.head.ready() >= int(limit) {
+// overflow makes way for octets that lie too far ahead to be kept. It returns
+// false if they are not wanted.
+func (m *Meter) overflow(f *flow, end uint8, off uint64, ts int64) bool {
+	h := f.s[end].head
+	if f.kind != isRead {
+		if h == nil || h.ready() >= m.limit(f) {
 			m.giveUp(f, end)
-			return false
+		} else if h.stall++; h.stall > maxStall { // what is before them may still come
+			m.giveUp(f, end)
 		}
-		b, off = nil, limit // beyond what is wanted; what is before may still come
-	}
-	b = b[:min(uint64(len(b)), limit-off)]
-	if !m.room(s, int(off)+len(b), int(limit)) {
-		m.giveUp(f, end)
 		return false
 	}
-	if len(b) == 0 {
-		return true
+	if h != nil {
+		if _, gap := h.gap(); gap {
+			m.lost(f, end, ts)
+			return true
+		}
+	}
+	m.miss(f, end, off, ts) // all of it: the reader wants more in one piece than is kept
+	return true
+}
+
+// keep copies of b into the head at off what there is room for, and returns how
+// much that is. Of octets that have come before the first copy stays. It
+// returns 0, and has given up, if they cannot be kept.
+func (m *Meter) keep(f *flow, end uint8, off uint64, ts int64, b []byte) int {
+	s := &f.s[end]
+	limit := m.limit(f)
+	b = b[:min(len(b), limit-int(off))]
+	if !m.room(f, end, int(off)+len(b)) {
+		m.giveUp(f, end)
+		return 0
 	}
 	new := span{off, off + uint64(len(b))}
 	if s.head.differs(new, b) {
@@ -155,9 +303,9 @@ func (m *Meter) keep(f *flow, end uint8, off uint64, ts int64, b []byte) bool {
 	}
 	if !s.head.insert(new, b) {
 		m.giveUp(f, end)
-		return false
+		return 0
 	}
-	return true
+	return len(b)
 }
 
 // differs reports whether b says something else than what is there already.
@@ -213,71 +361,40 @@ func join(list *[maxSpans]span, n uint8, new span) (uint8, bool) {
 	return n - (j - i - 1), true
 }
 
-// consume drops octets that have been read for good from the front of a head,
-// and passes over as many more as used is beyond them.
-func (m *Meter) consume(s *side, used int) {
-	h := s.head
-	if used == 0 || h == nil {
-		return
-	}
-	s.base += uint64(used)
-	h.shown -= min(h.shown, used)
-	if end := h.have[h.n-1].hi; end > uint64(used) {
-		copy(h.buf, h.buf[used:end])
-	}
-	left := h.have[:0]
-	for _, sp := range h.have[:h.n] {
-		if sp.hi > uint64(used) {
-			left = append(left, span{sp.lo - min(sp.lo, uint64(used)), sp.hi - uint64(used)})
-		}
-	}
-	if h.n = uint8(len(left)); h.n == 0 {
-		m.release(s)
-	}
-}
-
 // lost takes the first gap of a head as one that will not be filled. Only
-// readers that can go on behind it are interested.
+// readers can go on behind it.
 func (m *Meter) lost(f *flow, end uint8, ts int64) {
-	h := f.s[end].head
 	if f.kind != isRead {
 		m.giveUp(f, end)
 		return
 	}
-	i := 0
-	if h.have[0].lo == 0 {
-		i = 1 // what is before the gap waits for what was in it
-	}
-	if i == int(h.n) {
-		m.miss(f, end, h.have[i-1].hi, ts)
-		return
-	}
+	h := f.s[end].head
 	h.stall = 0
-	m.miss(f, end, h.have[i].lo, ts)
+	n, _ := h.gap()
+	m.miss(f, end, n, ts)
 	m.show(f, end, ts)
 }
 
-// miss gives up the next n octets of a direction that a reader reads.
+// miss gives up the next n octets of a direction that a reader reads: some of
+// them may have come, and have waited for the others.
 func (m *Meter) miss(f *flow, end uint8, n uint64, ts int64) {
-	s := &f.s[end]
-	if n > 0 {
-		m.count.ReadersLost++
-		if !m.ask(f, ts, func(d *dialog.Dialog) bool { return f.reader.Lost(d, f.role(end), int(min(n, 1<<30))) }) {
-			m.finish(s)
-			return
-		}
-	}
-	if s.head == nil {
-		s.base += n
+	m.count.ReadersLost++
+	goesOn := m.ask(f, ts, func(d *dialog.Dialog) bool {
+		return f.reading.reader.Lost(d, f.role(end), int(min(n, 1<<30)))
+	})
+	if !goesOn {
+		m.stopReading(f, end)
 		return
 	}
-	s.head.shown = 0
-	m.consume(s, int(n))
+	m.pass(f, end, n)
+	f.s[end].shown = 0
 }
 
-// room makes place for n octets.
-func (m *Meter) room(s *side, n, limit int) bool {
+// room makes place for n octets of an end.
+func (m *Meter) room(f *flow, end uint8, n int) bool {
+	s := &f.s[end]
 	if s.head != nil && n <= len(s.head.buf) {
+		m.heads.renew(&s.head.place)
 		return true
 	}
 	class, size := 0, minBuffer
@@ -287,19 +404,42 @@ func (m *Meter) room(s *side, n, limit int) bool {
 	old := 0
 	if s.head != nil {
 		old = len(s.head.buf)
+		m.heads.remove(&s.head.place) // not to be driven out by itself
 	}
-	if m.headBytes+size-old > m.config.MaxHeadTotal {
-		return false
+	for m.headBytes+size-old > m.config.MaxHeadTotal {
+		if m.heads.oldest == nil {
+			if s.head != nil {
+				m.heads.add(&s.head.place)
+			}
+			return false
+		}
+		m.evictHead()
 	}
 	buf := m.buffer(class, size)
 	if s.head == nil {
 		s.head = m.newHead()
+		s.head.f, s.head.end = f, end
 	} else {
 		copy(buf, s.head.buf)
 		m.recycle(s.head.buf)
 	}
 	s.head.buf = buf
+	m.heads.add(&s.head.place)
 	return true
+}
+
+// evictHead gives up the head that has waited longest. Handshakes begun and
+// never finished drive out each other so, and one that goes on only if as much
+// as MaxHeadTotal comes between two of its segments.
+func (m *Meter) evictHead() {
+	f, end := m.heads.oldest.f, m.heads.oldest.end
+	m.count.HeadsEvicted++
+	if f.kind == isRead {
+		h := f.s[end].head
+		m.miss(f, end, h.have[h.n-1].hi, m.clock)
+	} else {
+		m.giveUp(f, end)
+	}
 }
 
 // release gives the memory of a head back.
@@ -307,6 +447,7 @@ func (m *Meter) release(s *side) {
 	if s.head == nil {
 		return
 	}
+	m.heads.remove(&s.head.place)
 	m.recycle(s.head.buf)
 	*s.head = head{next: m.freeHeads}
 	m.freeHeads, s.head = s.head, nil
@@ -321,22 +462,34 @@ func (m *Meter) newHead() *head {
 	return h
 }
 
-// buffer takes a buffer from the pool of its size, or makes one.
+// buffer takes a buffer from the pool of its size, or makes one. What lies in
+// pools and what is in use do not take more than MaxHeadTotal together.
 func (m *Meter) buffer(class, size int) []byte {
 	m.headBytes += size
 	for len(m.buffers) <= class {
 		m.buffers = append(m.buffers, nil)
 	}
-	pool := m.buffers[class]
-	if len(pool) == 0 {
-		return make([]byte, size)
+	if pool := m.buffers[class]; len(pool) > 0 {
+		m.pooledBytes -= size
+		m.buffers[class] = pool[:len(pool)-1]
+		return pool[len(pool)-1]
 	}
-	m.buffers[class] = pool[:len(pool)-1]
-	return pool[len(pool)-1]
+	for c := len(m.buffers) - 1; c >= 0 && m.headBytes+m.pooledBytes > m.config.MaxHeadTotal; {
+		n := len(m.buffers[c])
+		if n == 0 {
+			c--
+			continue
+		}
+		m.pooledBytes -= minBuffer << c
+		m.buffers[c][n-1] = nil
+		m.buffers[c] = m.buffers[c][:n-1]
+	}
+	return make([]byte, size)
 }
 
 func (m *Meter) recycle(buf []byte) {
 	m.headBytes -= len(buf)
+	m.pooledBytes += len(buf)
 	class := 0
 	for size := minBuffer; size < len(buf); size *= 2 {
 		class++
@@ -364,19 +517,18 @@ func (m *Meter) giveUp(f *flow, end uint8) {
 }
 
 // read shows one direction, in order from its beginning, to whom it concerns.
-// It returns how many octets need not be shown again.
-func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) int {
+func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) {
 	s := &f.s[end]
 	f.tries = min(f.tries, 254) + 1
 	if f.kind != isDNS {
 		if s.reads = min(s.reads, 254) + 1; s.reads > maxReads {
 			m.giveUp(f, end)
-			return 0
+			return
 		}
 	}
 	switch f.kind {
 	case unknown:
-		return m.recognise(f, end, ts, b)
+		m.recognise(f, end, ts, b)
 	case isTLS:
 		if tlsSays(f.tls, end == f.orig, b) != wire.More {
 			m.finish(s)
@@ -386,11 +538,12 @@ func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) int {
 			m.finish(s)
 		}
 	case isDNS:
-		return m.dnsStream(f, end, ts, b)
+		if used := m.dnsStream(f, end, ts, b); used > 0 {
+			m.pass(f, end, uint64(used))
+		}
 	case isRead:
-		return m.readMore(f, end, ts, b)
+		m.readMore(f, end, ts, b)
 	}
-	return 0
 }
 
 func tlsSays(dst *weir.TLS, client bool, b []byte) wire.Status {
@@ -407,65 +560,57 @@ func httpSays(dst *weir.HTTP, client bool, b []byte) wire.Status {
 	return http.Server(dst, b)
 }
 
-// recognise finds out what a connection speaks.
-func (m *Meter) recognise(f *flow, end uint8, ts int64, b []byte) int {
-	client := end == f.orig
-	if used, ok := m.dnsBegins(f, end, ts, b); ok {
-		return used
+// recognise finds out what a connection speaks. Then what has been kept of
+// both ends is shown to those whom it concerns.
+func (m *Meter) recognise(f *flow, end uint8, ts int64, b []byte) {
+	if m.dnsBegins(f, b) {
+		f.showAgain()
+		return
 	}
+	client := end == f.orig
 	m.tls = weir.TLS{}
 	asTLS := tlsSays(&m.tls, client, b)
 	if asTLS == wire.Done {
 		f.kind, f.tls = isTLS, shared(&m.tls)
 		f.call("tls")
-		m.known(f, end, ts)
-		return 0
+		f.showAgain()
+		m.finish(&f.s[end])
+		return
 	}
 	m.http = weir.HTTP{}
 	asHTTP := httpSays(&m.http, client, b)
 	if asHTTP == wire.Done {
 		f.kind, f.http = isHTTP, shared(&m.http)
 		f.call("http")
-		m.known(f, end, ts)
-		return 0
+		f.showAgain()
+		m.finish(&f.s[end])
+		return
 	}
 	if asTLS == wire.No && asHTTP == wire.No {
-		return m.other(f, end, ts, b)
-	}
-	return 0
-}
-
-// known ends the direction that showed the protocol, and shows the other one,
-// if something of it was kept, to the same reader.
-func (m *Meter) known(f *flow, end uint8, ts int64) {
-	m.finish(&f.s[end])
-	if h := f.s[end^1].head; h != nil && h.ready() > 0 {
-		m.consume(&f.s[end^1], m.read(f, end^1, ts, h.buf[:h.ready()]))
+		m.other(f, end, ts, b)
 	}
 }
 
 // other asks for the other protocols, some of which are read.
-func (m *Meter) other(f *flow, end uint8, ts int64, b []byte) int {
-	client, server := m.shown(f, f.orig), m.shown(f, f.orig^1)
-	if end == f.orig {
-		client = b
-	} else {
-		server = b
-	}
+func (m *Meter) other(f *flow, end uint8, ts int64, b []byte) {
+	client, server := m.octets(f, f.orig), m.octets(f, f.orig^1)
 	if name := app.Recognise(f.key.Proto, client, server); name != "" {
 		f.call(name)
 		if m.beginReading(f, name) {
-			return m.readFirst(f, end, ts, b)
+			f.showAgain()
+			if f.spoke != end {
+				m.showEnd(f, end^1, ts) // in the order in which they spoke
+			}
+			return
 		}
 		f.kind = isOther
 		m.finish(&f.s[0])
 		m.finish(&f.s[1])
-		return 0
+		return
 	}
-	if s := &f.s[end]; len(b) >= unknownBytes || s.reads >= unknownReads {
+	if s := &f.s[end]; len(b) >= unknownBytes || len(b) >= unknownLeast && s.reads >= unknownReads {
 		m.giveUp(f, end)
 	}
-	return 0
 }
 
 // call names what a conversation speaks. What it changes to later has no name
@@ -479,23 +624,17 @@ func (f *flow) call(name string) {
 // lastWord names a connection of which no more is to come by what there is: a
 // reader that waited for the rest of its message has only said "perhaps".
 func (m *Meter) lastWord(f *flow) {
-	client, server := m.shown(f, f.orig), m.shown(f, f.orig^1)
-	if f.kind != unknown || client == nil && server == nil {
+	if f.kind != unknown {
+		return
+	}
+	client, server := m.octets(f, f.orig), m.octets(f, f.orig^1)
+	if client == nil && server == nil {
 		return
 	}
 	if name := app.Recognise(f.key.Proto, client, server); name != "" {
 		f.kind = isOther
 		f.call(name)
 	}
-}
-
-// shown returns what is kept of a direction, in order from its beginning.
-func (m *Meter) shown(f *flow, end uint8) []byte {
-	h := f.s[end].head
-	if h == nil {
-		return nil
-	}
-	return h.buf[:h.ready()]
 }
 
 // cover notes that the octets from lo to hi of a stream have come.
@@ -509,6 +648,11 @@ func (m *Meter) cover(e *endpoint, lo, hi uint64) {
 		if e.holes != nil {
 			m.absorb(e)
 		}
+		return
+	}
+	if e.holes == nil && m.holes >= maxHoles {
+		m.count.HolesMerged++
+		e.front = hi
 		return
 	}
 	if e.holes == nil {
@@ -539,6 +683,7 @@ func (m *Meter) absorb(e *endpoint) {
 }
 
 func (m *Meter) newHoles() *holes {
+	m.holes++
 	h := m.freeHoles
 	if h == nil {
 		return &holes{}
@@ -551,13 +696,14 @@ func (m *Meter) releaseHoles(e *endpoint) {
 	if e.holes == nil {
 		return
 	}
+	m.holes--
 	*e.holes = holes{next: m.freeHoles}
 	m.freeHoles, e.holes = e.holes, nil
 }
 
 // missing takes an acknowledgment up to acked of what an end has sent: what
 // has not come until then was missed by the sensor.
-func (m *Meter) missing(f *flow, end uint8, acked uint64) {
+func (m *Meter) missing(f *flow, end uint8, acked uint64, ts int64) {
 	e := &f.s[end].tcp
 	e.front = max(e.front, 1)
 	if e.sentFIN && acked >= e.fin {
@@ -575,6 +721,7 @@ func (m *Meter) missing(f *flow, end uint8, acked uint64) {
 		m.gap(f, end)
 		e.front = acked
 	}
+	m.settle(f, end, ts)
 }
 
 // gap tells of one, but only of a connection that was seen from its beginning

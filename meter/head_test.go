@@ -50,6 +50,7 @@ func TestHeads(t *testing.T) {
 		"holes of one":     {{0, 10}, {11, 20}, {21, 30}, {10, 11}, {20, 21}, {30, n}},
 		"much at the end":  {{n - 1, n}, {0, n - 1}},
 		"around a segment": {{0, 100}, {200, 300}, {400, 500}, {50, 450}, {450, n}},
+		"octet by octet":   inPieces(1),
 	} {
 		w := newWire(t, meter.DefaultConfig())
 		w.script(handshake[:len(handshake)-1])
@@ -102,7 +103,6 @@ func TestHeadsGivenUp(t *testing.T) {
 		{"no memory", small, inPieces(500)},
 		{"too long", short, inPieces(500)},
 		{"gap at the beginning", meter.DefaultConfig(), inPieces(30)[1:]},
-		{"one octet at a time", meter.DefaultConfig(), inPieces(1)},
 	} {
 		w := newWire(t, c.config)
 		w.script(handshake[:len(handshake)-1])

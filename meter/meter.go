@@ -37,18 +37,27 @@ type Meter struct {
 	freeHeads *head
 	freeHoles *holes
 	buffers   [][][]byte // free buffers by size: minBuffer << i
-	headBytes int        // in use
+	heads     queue
+	holes     int // directions that have some
+
+	headBytes, pooledBytes int // of buffers in use, and of free ones
+
+	fresh    fresh
+	pressing bool // nothing is held back
 
 	waiting waiting
 	message dns.Message
 
-	dialog    dialog.Dialog
-	at        *packet.Packet // being metered, nil in between
-	from      uint8          // the end of its flow that sent it
-	reading   int            // flows that have a reader
-	announced *recent.Map[weir.Announcement, int64]
-	local     discovery.Local
-	dhcp      dialog.Reader // of all conversations: an exchange crosses them
+	dialog       dialog.Dialog
+	at           *packet.Packet // being metered, nil in between
+	from         uint8          // the end of its flow that sent it
+	readings     queue
+	freeReadings *reading
+	expected     *recent.Map[expectation, string]
+	tell         telling
+	announced    *recent.Map[weir.Announcement, int64]
+	local        discovery.Local
+	dhcp         dialog.Reader // of all conversations: an exchange crosses them
 
 	tls       weir.TLS  // what the recognisers write into
 	http      weir.HTTP // likewise
@@ -73,9 +82,11 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 		macs:      recent.New[packet.MAC, string](maxMACs),
 		oddities:  map[oddity]int{},
 		announced: newAnnounced(),
+		expected:  recent.New[expectation, string](maxExpected),
 		dhcp:      dhcp.New(),
 	}
 	m.waiting.init()
+	m.beginTelling()
 	m.newBatch()
 	return m, nil
 }

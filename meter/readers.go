@@ -59,7 +59,7 @@ func (m *Meter) beginReading(f *flow, name string) bool {
 type reading struct {
 	place  // among all readings
 	reader dialog.Reader
-	reads  uint8 // up to firstReads
+	reads  uint8    // up to firstReads
 	next   *reading // in the free list
 }
 

@@ -139,7 +139,7 @@ func (m *Meter) tcp(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 
 	over := f.step(m, end, p)
 	if acked != 0 {
-		m.missing(f, end^1, acked)
+		m.missing(f, end^1, acked, ts)
 	}
 	f.seen |= 1 << end
 	if flags&weir.SYN != 0 {
