@@ -85,7 +85,13 @@ func dtls(b []byte) bool {
 		return false
 	}
 	for first := true; len(b) > 0; first = false { // each turn takes a header at least
-		if len(b) < header || b[0] < 20 || b[0] > 25 || b[1] != 0xfe || b[2] != 0xff && b[2] != 0xfd {
+		if len(b) < header || b[0] < 20 || b[0] > 25 {
+			return false
+		}
+		switch string(b[1:3]) {
+		case "\xfe\xff", "\xfe\xfd":
+		case "\x01\x00": // of OpenSSL before RFC 4347, and of Cisco
+		default:
 			return false
 		}
 		n := int(binary.BigEndian.Uint16(b[11:]))

@@ -1,112 +1,21 @@
 package quic
 
-import (
-	"bytes"
-	"slices"
-)
+import "github.com/weir-nta/weir/internal/pieces"
 
-// Bounds of what is gathered of one end: hellos with keys against quantum
-// computers have 2 KB, and the longest in the captures come in 30 pieces. A
-// sender that exceeds them is not read further.
-const (
-	maxCrypto = 16 << 10
-	maxPieces = 128
-)
-
-// A stream is what an end says in CRYPTO frames, whatever order these come in
-// (RFC 9000, 19.6). It holds what has come and no room for what has not.
-type stream struct {
-	octets []byte  // in the order in which they came
-	pieces []piece // in their order in the stream
-	base   int     // what is before it has been read
-	// differs says that the same octets came twice and not the same.
-	differs bool
-}
-
-// A piece says where in the stream n octets belong and where they are held.
-type piece struct{ offset, n, at int }
-
-// put takes a piece of the stream. It returns false if that exceeds the bounds.
-func (s *stream) put(offset uint64, b []byte) bool {
-	if offset+uint64(len(b)) > maxCrypto {
-		return false
-	}
-	p := piece{int(offset), len(b), len(s.octets)}
-	if p.n == 0 || p.offset+p.n <= s.base {
-		return true
-	}
-	for _, old := range s.pieces {
-		lo, hi := max(old.offset, p.offset), min(old.offset+old.n, p.offset+p.n)
-		if lo >= hi {
-			continue
-		}
-		if !bytes.Equal(s.octets[old.at+lo-old.offset:old.at+hi-old.offset], b[lo-p.offset:hi-p.offset]) {
-			s.differs = true
-		}
-		if lo == p.offset && hi == p.offset+p.n {
-			return true // sent again
-		}
-	}
-	if len(s.pieces) >= maxPieces || len(s.octets)+p.n > maxCrypto {
-		return false
-	}
-	s.octets = append(s.octets, b...)
-	i, _ := slices.BinarySearchFunc(s.pieces, p, func(old, p piece) int { return old.offset - p.offset })
-	s.pieces = slices.Insert(s.pieces, i, p)
-	return true
-}
-
-// message returns the handshake message that comes next, nil if it is not
-// whole yet.
-func (s *stream) message() []byte {
+// message returns the handshake message that comes next in what an end says in
+// CRYPTO frames, nil if it is not whole yet (RFC 9000, 19.6).
+func message(s *pieces.Stream) []byte {
 	var room [4]byte
-	header := s.copy(room[:0], 4)
+	header := s.Append(room[:0], 4)
 	if header == nil {
 		return nil
 	}
 	n := 4 + int(header[1])<<16 + int(header[2])<<8 + int(header[3])
-	if n > maxCrypto || s.reach() < s.base+n {
+	if s.Ready() < n {
 		return nil
 	}
-	return s.copy(make([]byte, 0, n), n)
+	return s.Append(make([]byte, 0, n), n)
 }
-
-// all returns what has come up to the first gap.
-func (s *stream) all() []byte { return s.copy(nil, s.reach()-s.base) }
-
-// reach returns how far the stream has come without a gap.
-func (s *stream) reach() int {
-	at := s.base
-	for _, p := range s.pieces {
-		if p.offset > at {
-			break
-		}
-		at = max(at, p.offset+p.n)
-	}
-	return at
-}
-
-// copy appends the next n octets to dst, nil if they have not all come. Of
-// octets that came twice those count that began first in the stream.
-func (s *stream) copy(dst []byte, n int) []byte {
-	at := s.base
-	for _, p := range s.pieces {
-		if p.offset > at || at >= s.base+n {
-			break
-		}
-		if end := min(p.offset+p.n, s.base+n); end > at {
-			dst = append(dst, s.octets[p.at+at-p.offset:p.at+end-p.offset]...)
-			at = end
-		}
-	}
-	if at < s.base+n {
-		return nil
-	}
-	return dst
-}
-
-// skip moves behind n octets.
-func (s *stream) skip(n int) { s.base += n }
 
 // Types of frames that Initial packets hold (RFC 9000, 12.4); in Google's Q050
 // crypto has a number of its own.

@@ -6,6 +6,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/tls"
+	"github.com/weir-nta/weir/internal/pieces"
 )
 
 // Bounds of the work for one conversation. Within them an attacker who sends
@@ -23,7 +24,7 @@ const (
 
 // A Reader reads the handshake of one conversation. Besides what it tells, it
 // holds 3 KB of keys and what came of hellos, 16 KB at most of each end, until
-// these are read or one of the bounds is reached; then 200 octets.
+// these are read or one of the bounds is reached; then 300 octets.
 type Reader struct {
 	ends          [2]end
 	id            [maxID]byte // that the client made up, from which keys are made
@@ -38,8 +39,8 @@ type end struct {
 	datagrams uint8
 	read      bool // its hello
 	keys      *keys
-	version   uint32 // that the keys are for
-	said      stream
+	version   uint32        // that the keys are for
+	said      pieces.Stream // in CRYPTO frames
 }
 
 // New returns a reader for a conversation that has just been recognised.
@@ -85,7 +86,7 @@ func (r *Reader) Close(*dialog.Dialog) {}
 // forget gives back the memory that an end took.
 func (r *Reader) forget(from dialog.End) {
 	e := &r.ends[from]
-	e.keys, e.said = nil, stream{base: e.said.base}
+	e.keys, e.said = nil, pieces.Stream{}
 }
 
 // googleHello takes a packet of Google's with a hello in the clear. Its
@@ -114,8 +115,8 @@ func (r *Reader) packet(d *dialog.Dialog, from dialog.End, p *packet) {
 		return
 	}
 	e := &r.ends[from]
-	eachCrypto(frames, func(offset uint64, b []byte) bool { return e.said.put(offset, b) })
-	if e.said.differs && !r.tellsOverlaps {
+	eachCrypto(frames, func(offset uint64, b []byte) bool { return e.said.Put(offset, b) })
+	if e.said.Differs && !r.tellsOverlaps {
 		r.tellsOverlaps = true
 		tellOverlap(d, from)
 	}
@@ -144,7 +145,7 @@ func (r *Reader) open(room *room, from dialog.End, p *packet) []byte {
 	r.idLength, r.hasID = uint8(copy(r.id[:], p.destination)), true
 	e.keys, e.version = k, p.version
 	if !e.read {
-		e.said = stream{}
+		e.said = pieces.Stream{}
 	}
 	r.ends[dialog.Server] = end{datagrams: r.ends[dialog.Server].datagrams, read: r.ends[dialog.Server].read}
 	return frames
@@ -175,19 +176,19 @@ func (r *Reader) hello(d *dialog.Dialog, from dialog.End, p *packet) {
 	e := &r.ends[from]
 	t := handshakeOf(d)
 	var ok, again bool
-	switch msg := e.said.message(); {
+	switch msg := message(&e.said); {
 	case p.version == q050number && from == dialog.Client:
-		ok = clientHello(t, e.said.all())
+		ok = clientHello(t, e.said.Append(nil, e.said.Ready()))
 	case msg == nil:
 		return
 	case from == dialog.Client:
 		ok = tls.ClientHello(t, msg, 'q')
 	default:
 		again, ok = tls.ServerHello(t, msg)
-		e.said.skip(len(msg))
+		e.said.Skip(len(msg))
 	}
 	if e.read = !again; e.read {
-		e.said = stream{}
+		e.said = pieces.Stream{}
 	}
 	if !ok {
 		return

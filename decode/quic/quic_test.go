@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/dialog/dialogtest"
+	"github.com/weir-nta/weir/internal/pieces"
 )
 
 func unhexed(t testing.TB, s string) []byte {
@@ -278,21 +279,6 @@ func TestBounds(t *testing.T) {
 	if n != maxDatagrams || r.made > maxKeys || r.opened > maxOpened {
 		t.Errorf("%d datagrams, %d keys, %d opened; want %d at most, %d, %d", n, r.made, r.opened, maxDatagrams, maxKeys, maxOpened)
 	}
-
-	s := stream{}
-	for i := range 2 * maxPieces {
-		s.put(uint64(2*i), []byte{byte(i)})
-	}
-	if len(s.pieces) != maxPieces {
-		t.Errorf("%d pieces, want %d", len(s.pieces), maxPieces)
-	}
-	s = stream{}
-	for i := range 100 {
-		s.put(uint64(i), make([]byte, 1000))
-	}
-	if len(s.octets) > maxCrypto || s.put(maxCrypto, []byte{1}) || s.put(1<<62-1, []byte{1}) {
-		t.Errorf("%d octets kept, want %d at most and none behind", len(s.octets), maxCrypto)
-	}
 }
 
 func FuzzRead(f *testing.F) {
@@ -311,10 +297,10 @@ func FuzzRead(f *testing.F) {
 func FuzzFrames(f *testing.F) {
 	f.Add(padded(crypto(0, []byte("abc")), []byte{frameACK, 5, 0, 1, 0, 0, 0}, crypto(3, []byte("def"))))
 	f.Fuzz(func(t *testing.T, frames []byte) {
-		s, all := stream{}, make([]byte, maxCrypto)
-		have := make([]bool, maxCrypto)
+		s, all := pieces.Stream{}, make([]byte, pieces.MaxBytes)
+		have := make([]bool, pieces.MaxBytes)
 		eachCrypto(frames, func(offset uint64, b []byte) bool {
-			if !s.put(offset, b) {
+			if !s.Put(offset, b) {
 				return false
 			}
 			for i, c := range b {
@@ -325,16 +311,16 @@ func FuzzFrames(f *testing.F) {
 			return true
 		})
 		n := 0
-		for n < maxCrypto && have[n] {
+		for n < pieces.MaxBytes && have[n] {
 			n++
 		}
-		if s.reach() != n {
-			t.Errorf("reaches %d, want %d", s.reach(), n)
+		if s.Ready() != n {
+			t.Errorf("reaches %d, want %d", s.Ready(), n)
 		}
-		if got := s.all(); !s.differs && !bytes.Equal(got, all[:n]) {
+		if got := s.Append(nil, s.Ready()); !s.Differs && !bytes.Equal(got, all[:n]) {
 			t.Errorf("got %x, want %x", got, all[:n])
 		}
-		_ = s.message()
+		_ = message(&s)
 	})
 }
 

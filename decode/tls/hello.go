@@ -65,12 +65,12 @@ func (h *hello) parse(body []byte) bool {
 	h.version = h.legacy
 	c.take(32)  // random
 	c.vector8() // session id
-	if h.legacy>>8 == 0xfe {
-		c.vector8() // cookie of DTLS
+	if isDTLS(h.legacy) {
+		c.vector8() // cookie
 	}
 	h.ciphers = appendUint16s(h.ciphers, c.vector16())
 	c.vector8() // compression methods
-	if c.bad || h.legacy>>8 != 3 && h.legacy>>8 != 0xfe {
+	if c.bad || h.legacy>>8 != 3 && !isDTLS(h.legacy) {
 		return false
 	}
 	if c.empty() {
@@ -261,7 +261,7 @@ func fillServerHello(dst *weir.TLS, body []byte) (again, ok bool) {
 	if !short {
 		c.u8()
 	}
-	if c.bad || legacy>>8 != 3 && legacy>>8 != 0xfe && legacy>>8 != 0x7e && !isDraft(legacy) {
+	if c.bad || legacy>>8 != 3 && !isDTLS(legacy) && legacy>>8 != 0x7e && !isDraft(legacy) {
 		return false, false
 	}
 	again = [32]byte(random) == helloRetry

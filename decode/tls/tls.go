@@ -339,6 +339,10 @@ func versionName(v uint16) string {
 	}
 }
 
+// isDTLS reports whether a version is one of DTLS, or 1.0: that is what OpenSSL
+// spoke before RFC 4347, and what Cisco's AnyConnect has kept.
+func isDTLS(v uint16) bool { return v>>8 == 0xfe || v == 0x0100 }
+
 func isDraft(v uint16) bool { return v>>8 == 0x7f }
 
 // cipherName returns the IANA name of a cipher suite, else its number.
