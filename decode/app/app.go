@@ -92,8 +92,12 @@ var datagrams = []signature{
 	{name: "quic", client: quic, server: quic},
 	{name: "dtls", client: dtls, server: dtls},
 	{name: "dhcp", client: dhcp, server: dhcp},
-	{name: "ssdp", client: begins("M-SEARCH * HTTP/1.1\r\n", "NOTIFY * HTTP/1.1\r\n")}, // UPnP Device Architecture 1.1, 1.2 and 1.3
-	{name: "sip", client: requestLine("SIP/2.0"), server: begins("SIP/2.0 ")},          // RFC 3261
+	{name: "dhcpv6", client: dhcp6, server: dhcp6},
+	{name: "ssdp", client: begins("M-SEARCH * HTTP/1.1\r\n", "NOTIFY * HTTP/1.1\r\n"), server: ssdpAnswer}, // UPnP Device Architecture 1.1, 1.2 and 1.3
+	{name: "ssdp", client: ssdpAnswer},
+	{name: "wsd", client: wsd, server: wsd},
+	{name: "netbios_dgm", client: netbiosDatagram, server: netbiosDatagram},
+	{name: "sip", client: requestLine("SIP/2.0"), server: begins("SIP/2.0 ")}, // RFC 3261
 	{name: "stun", client: stun, server: stun},
 	{name: "wireguard", both: wireguard},
 	{name: "openvpn", both: openvpn},
@@ -107,6 +111,7 @@ var datagrams = []signature{
 	{name: "syslog", client: syslog},
 	{name: "radius", both: radius},
 	{name: "ipsec", client: isakmp, server: isakmp},
+	{name: "dnp3", client: dnp3, server: dnp3},
 	{name: "bacnet", client: bacnet, server: bacnet},
 	{name: "coap", both: coap},
 	{name: "bittorrent", client: begins("d1:ad2:id20:"), server: begins("d1:rd2:id20:")}, // BEP 5
@@ -404,10 +409,26 @@ func tds(b []byte) bool {
 		b[8] == 0 && b[11] == 0 && b[12] == 6 && bytes.IndexByte(b[13:min(len(b), 50)], 0xff) >= 0
 }
 
-// redis matches a command as an array of bulk strings, answered in kind (RESP).
+// redis matches a command as an array of bulk strings, or as a line, answered in
+// kind (RESP).
 func redis(client, server []byte) bool {
-	return len(client) >= 8 && client[0] == '*' && client[1] >= '1' && client[1] <= '9' && bytes.HasPrefix(client[2:], []byte("\r\n$")) &&
-		len(server) >= 3 && bytes.IndexByte([]byte("+-:$*%"), server[0]) >= 0 && bytes.Contains(server[:min(len(server), 4096)], []byte("\r\n"))
+	if len(client) < 6 || len(server) < 3 || bytes.IndexByte([]byte("+-:$*%|>"), server[0]) < 0 ||
+		!bytes.Contains(server[:min(len(server), 4096)], []byte("\r\n")) {
+		return false
+	}
+	if client[0] == '*' {
+		_, rest, ok := bytes.Cut(client[1:min(len(client), 8)], []byte("\r\n"))
+		return client[1] >= '1' && client[1] <= '9' && ok && bytes.HasPrefix(rest, []byte("$"))
+	}
+	line, ok := firstLine(client)
+	word, _, _ := bytes.Cut(line, []byte(" "))
+	switch string(word) {
+	case "PING":
+		return server[0] == '+' && bytes.HasPrefix(server, []byte("+PONG\r\n")) || bytes.HasPrefix(server, []byte("-NOAUTH "))
+	case "SET", "GET", "INFO", "CONFIG", "CLIENT", "SELECT", "KEYS", "HELLO", "FLUSHALL", "EVAL", "MODULE", "SLAVEOF", "REPLICAOF":
+		return ok
+	}
+	return false
 }
 
 // mongo matches a header of the wire protocol with OP_QUERY, OP_REPLY or
@@ -523,23 +544,6 @@ func openvpn(client, server []byte) bool {
 	const clientReset, serverReset = 7 << 3, 8 << 3
 	return len(client) >= 14 && client[0] == clientReset && len(server) >= 26 && server[0] == serverReset &&
 		bytes.Contains(server[9:], client[1:9])
-}
-
-// ntp matches the answer of a server: version, mode, stratum, poll and precision
-// that exist, and a time of sending that follows that of receiving within two
-// seconds (RFC 5905, 7.3). A question alone is not enough: many clients send
-// zeros.
-func ntp(b []byte) bool {
-	const header, serverMode, slowest = 48, 4, 17
-	if len(b) < header {
-		return false
-	}
-	version, mode, stratum, poll, precision := b[0]>>3&7, b[0]&7, b[1], b[2], int8(b[3])
-	if mode != serverMode || version < 1 || version > 4 || stratum > 16 || poll > slowest || precision > 0 || precision < -40 {
-		return false
-	}
-	received, sent := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[40:])
-	return received != 0 && sent-received <= 2
 }
 
 // bacnet matches a virtual link header whose length is that of the datagram, and
