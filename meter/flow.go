@@ -64,7 +64,6 @@ type kind uint8
 const (
 	unknown  kind = iota // nothing yet
 	isTLS                // TLS; a side that is not done is still read
-	isHTTP               // likewise
 	isDNS                // DNS, all of whose messages are read
 	isRead               // something that flow.reading reads
 	isOther              // something else that was recognised

@@ -533,10 +533,6 @@ func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) {
 		if tlsSays(f.tls, end == f.orig, b) != wire.More {
 			m.finish(s)
 		}
-	case isHTTP:
-		if httpSays(f.http, end == f.orig, b) != wire.More {
-			m.finish(s)
-		}
 	case isDNS:
 		if used := m.dnsStream(f, end, ts, b); used > 0 {
 			m.pass(f, end, uint64(used))
@@ -551,13 +547,6 @@ func tlsSays(dst *weir.TLS, client bool, b []byte) wire.Status {
 		return tls.Client(dst, b)
 	}
 	return tls.Server(dst, b)
-}
-
-func httpSays(dst *weir.HTTP, client bool, b []byte) wire.Status {
-	if client {
-		return http.Client(dst, b)
-	}
-	return http.Server(dst, b)
 }
 
 // recognise finds out what a connection speaks. Then what has been kept of
@@ -577,16 +566,7 @@ func (m *Meter) recognise(f *flow, end uint8, ts int64, b []byte) {
 		m.finish(&f.s[end])
 		return
 	}
-	m.http = weir.HTTP{}
-	asHTTP := httpSays(&m.http, client, b)
-	if asHTTP == wire.Done {
-		f.kind, f.http = isHTTP, shared(&m.http)
-		f.call("http")
-		f.showAgain()
-		m.finish(&f.s[end])
-		return
-	}
-	if asTLS == wire.No && asHTTP == wire.No {
+	if asTLS == wire.No && http.Looks(client, b) != wire.More { // a first line of HTTP may be long
 		m.other(f, end, ts, b)
 	}
 }

@@ -61,20 +61,21 @@ func TestHeads(t *testing.T) {
 		if f.HTTP == nil || f.HTTP.Host != "www.example.com" || f.HTTP.Status != 404 || f.App != "http" {
 			t.Errorf("%s: app %q, http %+v; want the host and 404", name, f.App, f.HTTP)
 		}
-		if got := w.m.Counters(); got.HeadsRead != 2 || got.Overlaps != 0 {
-			t.Errorf("%s: %d heads read, %d overlaps; want 2, 0", name, got.HeadsRead, got.Overlaps)
+		if got := w.m.Counters(); got.Overlaps != 0 || got.ReadersLost != 0 || got.HeadsGivenUp != 0 {
+			t.Errorf("%s: %d overlaps, %d stretches lost, %d heads given up; want none", name, got.Overlaps, got.ReadersLost, got.HeadsGivenUp)
 		}
 	}
 }
 
 // TestOverlap sends another host in a second copy of the same octets: the
-// first one wins, and it is reported.
+// first one wins, and it is reported as long as the reader waits for the rest of
+// them, here of a line.
 func TestOverlap(t *testing.T) {
 	w := newWire(t, meter.DefaultConfig())
 	w.script(handshake[:len(handshake)-1])
-	w.pieces([]piece{{0, 100}})
+	w.pieces([]piece{{0, 40}})
 	evil := strings.Replace(request, "www", "ftp", 1)
-	w.send(tcp("c", "PA", 1, 1, evil[:100]))
+	w.send(tcp("c", "PA", 1, 1, evil[:40]))
 	w.send(tcp("c", "PA", 31, 1, evil[30:200]))
 	w.pieces([]piece{{200, len(request)}})
 	w.close()
@@ -93,15 +94,12 @@ func TestOverlap(t *testing.T) {
 func TestHeadsGivenUp(t *testing.T) {
 	small := meter.DefaultConfig()
 	small.MaxHeadTotal = 0
-	short := meter.DefaultConfig()
-	short.MaxHeadBytes = 1000
 	for _, c := range []struct {
 		name   string
 		config meter.Config
 		list   []piece
 	}{
-		{"no memory", small, inPieces(500)},
-		{"too long", short, inPieces(500)},
+		{"no memory", small, inPieces(20)},
 		{"gap at the beginning", meter.DefaultConfig(), inPieces(30)[1:]},
 	} {
 		w := newWire(t, c.config)
@@ -114,6 +112,23 @@ func TestHeadsGivenUp(t *testing.T) {
 		if f := w.flows()[0]; f.HTTP != nil {
 			t.Errorf("%s: http %+v, want none", c.name, f.HTTP)
 		}
+	}
+}
+
+// TestTooLong sends a line that is longer than what is kept: it is lost, and
+// counted, and what was before it is told.
+func TestTooLong(t *testing.T) {
+	c := meter.DefaultConfig()
+	c.MaxHeadBytes = 1000
+	w := newWire(t, c)
+	w.script(handshake[:len(handshake)-1])
+	w.pieces(inPieces(500))
+	if got := w.m.Counters(); got.ReadersLost == 0 {
+		t.Errorf("nothing lost, want the long line")
+	}
+	w.close()
+	if f := w.flows()[0]; f.HTTP == nil || f.HTTP.Host != "www.example.com" {
+		t.Errorf("http %+v, want the host before the long line", f.HTTP)
 	}
 }
 

@@ -59,8 +59,7 @@ type Meter struct {
 	local        discovery.Local
 	dhcp         dialog.Reader // of all conversations: an exchange crosses them
 
-	tls       weir.TLS  // what the recognisers write into
-	http      weir.HTTP // likewise
+	tls       weir.TLS // what the recognisers write into
 	histories map[string]string
 	macs      *recent.Map[packet.MAC, string]
 	oddities  map[oddity]int // those of the batch, by their place
