@@ -18,6 +18,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/detect"
 	"github.com/weir-nta/weir/enrich/domains"
+	"github.com/weir-nta/weir/enrich/hosts"
 	"github.com/weir-nta/weir/enrich/local"
 	"github.com/weir-nta/weir/enrich/passivedns"
 	"github.com/weir-nta/weir/query"
@@ -43,6 +44,8 @@ type Config struct {
 	// registered domains.
 	Names   passivedns.Config
 	Domains domains.Config
+	// Hosts sets up the memory for devices.
+	Hosts hosts.Config
 	// Detectors are the detectors to run, in the order of the list.
 	Detectors []detect.Choice
 	// Lists are the named lists and indicators that questions may use.
@@ -67,6 +70,7 @@ type enrichers struct {
 	Local      local.Config      `yaml:"local"`
 	PassiveDNS passivedns.Config `yaml:"passivedns"`
 	Domains    domains.Config    `yaml:"domains"`
+	Hosts      hosts.Config      `yaml:"hosts"`
 }
 
 // Places returns where a configuration file is looked for, first one first.
@@ -123,14 +127,14 @@ func Parse(text []byte, detectors []*detect.Detector) (*Config, error) {
 
 // parse reads the text of a configuration file in dir.
 func parse(text []byte, dir string, detectors []*detect.Detector) (*Config, error) {
-	f := file{Sensor: "local", Retention: DefaultRetention, Listen: defaultListen, Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default}}
+	f := file{Sensor: "local", Retention: DefaultRetention, Listen: defaultListen, Enrich: enrichers{PassiveDNS: passivedns.Default, Domains: domains.Default, Hosts: hosts.Default}}
 	if len(strings.TrimSpace(string(text))) > 0 {
 		if err := yaml.Load(text, &f, yaml.WithKnownFields()); err != nil {
 			return nil, plain(err)
 		}
 	}
 	c := &Config{Sensor: f.Sensor, Store: f.Store, Retention: f.Retention, Listen: f.Listen, Local: f.Enrich.Local, LocalGiven: len(f.Enrich.Local.Networks) > 0,
-		Names: f.Enrich.PassiveDNS, Domains: f.Enrich.Domains}
+		Names: f.Enrich.PassiveDNS, Domains: f.Enrich.Domains, Hosts: f.Enrich.Hosts}
 	if !c.LocalGiven {
 		c.Local.Networks = local.Default.Networks
 	}
@@ -160,6 +164,9 @@ func (c *Config) checkEnrichers() error {
 	}
 	if _, err := c.Domains.New(); err != nil {
 		return fmt.Errorf("domains: %w", err)
+	}
+	if _, err := c.Hosts.New(nil); err != nil {
+		return fmt.Errorf("hosts: %w", err)
 	}
 	return nil
 }

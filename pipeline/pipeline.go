@@ -82,12 +82,37 @@ func (p *Pipeline) Run(ctx context.Context) error {
 
 	stop := p.keepUp(last)
 	errs := p.runSources(ctx, func(b *weir.Batch) error { return p.carry(last, b) })
+	if !errors.Is(errors.Join(errs...), ErrStore) {
+		errs = append(errs, p.lastWords(last))
+	}
 	engine.Close()
 	stop()
 	if err := p.finish(last); err != nil && !errors.Is(errors.Join(errs...), ErrStore) {
 		errs = append(errs, err) // said once: a full disk refuses this too
 	}
 	return errors.Join(errs...)
+}
+
+// A closer is an enricher that has something to tell when no more will come.
+type closer interface {
+	// Close is called once, after the last Enrich.
+	Close() *weir.Batch
+}
+
+// lastWords carries what enrichers have to tell at the end.
+func (p *Pipeline) lastWords(ctx context.Context) error {
+	for _, e := range p.Enrich {
+		c, ok := e.(closer)
+		if !ok {
+			continue
+		}
+		if b := c.Close(); b != nil && b.Len() > 0 {
+			if err := p.carry(ctx, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // finish writes the last findings and makes all that is in the store durable.

@@ -199,6 +199,29 @@ func TestStoreFull(t *testing.T) {
 	}
 }
 
+// telling is an enricher that tells at the end how many flows it saw.
+type telling struct{ flows int }
+
+func (e *telling) Enrich(b *weir.Batch) { e.flows += len(b.Flows) }
+
+func (e *telling) Close() *weir.Batch {
+	return &weir.Batch{Hosts: []weir.Host{{Time: start, ID: "ip:10.0.0.1", Flows: uint64(e.flows)}}}
+}
+
+// TestLastWords: what an enricher has to tell at the end is stored, also where a
+// source was damaged, and not where the store took no more.
+func TestLastWords(t *testing.T) {
+	st := inMemory(t)
+	p := testPipeline(st, &flows{batches: 3, err: &source.DamagedError{Err: errors.New("cut short")}})
+	p.Enrich = append(p.Enrich, &telling{})
+	if err := p.Run(t.Context()); err == nil {
+		t.Error("Run = nil, want the damage")
+	}
+	if n := count(t, st, "from host | where flows = 3"); n != 1 {
+		t.Errorf("%d records of what was told at the end, want 1", n)
+	}
+}
+
 func TestWithoutStore(t *testing.T) {
 	p := testPipeline(nil, &flows{batches: 2})
 	found := 0

@@ -173,9 +173,13 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 		return err
 	}
 	located := &locating{Source: src, config: a.config.Local, border: border, given: a.config.LocalGiven, say: a.note}
+	devices, err := a.devices(ctx, located)
+	if err != nil {
+		return err
+	}
 	p := pipeline.Pipeline{
 		Sources: []source.Source{located},
-		Enrich:  []enrich.Enricher{located, names, registered},
+		Enrich:  []enrich.Enricher{located, names, registered, devices},
 		Store:   a.store,
 		Found:   a.take,
 		Log:     a.flags.logger(a.streams),
