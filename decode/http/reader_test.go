@@ -498,3 +498,25 @@ func BenchmarkRead(b *testing.B) {
 		r.Read(&d, dialog.Server, benchAnswer)
 	}
 }
+
+// TestHead reads heads without their conversation, whole and cut.
+func TestHead(t *testing.T) {
+	request := "GET /a?b=c HTTP/1.1\r\nHost: WWW.example.com:80\r\nUser-Agent: curl\r\n\r\nbody"
+	var got weir.HTTP
+	if s, want := Client(&got, []byte(request)), (weir.HTTP{Method: "GET", URI: "/a?b=*", Host: "www.example.com", UserAgent: "curl"}); s != wire.Done || got != want {
+		t.Errorf("Client = %v, %+v; want %+v", s, got, want)
+	}
+	got = weir.HTTP{}
+	if s := Client(&got, []byte(request[:50])); s != wire.More || got.Host != "www.example.com" {
+		t.Errorf("Client of a part = %v, %+v; want More and the host", s, got)
+	}
+	for in, want := range map[string]uint16{
+		"HTTP/1.1 200 OK\r\n": 200, "HTTP/1.0 404\r\n": 404, "HTTP/1.1 101 Switching\r\n": 101,
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 302 Found\r\n": 302,
+	} {
+		var got weir.HTTP
+		if s := Server(&got, []byte(in)); s != wire.Done || got.Status != want {
+			t.Errorf("Server(%q) = %v, %d, want %d", in, s, got.Status, want)
+		}
+	}
+}
