@@ -8,6 +8,7 @@ import (
 	"github.com/weir-nta/weir/decode/database"
 	"github.com/weir-nta/weir/decode/dcerpc"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/dtls"
 	"github.com/weir-nta/weir/decode/http"
 	"github.com/weir-nta/weir/decode/industrial"
 	"github.com/weir-nta/weir/decode/mining"
@@ -23,6 +24,7 @@ var readers = map[string]func() dialog.Reader{
 	"dce_rpc":    func() dialog.Reader { return dcerpc.New() },
 	"bacnet":     industrial.NewBACnet,
 	"coap":       coap.New,
+	"dtls":       func() dialog.Reader { return dtls.New() },
 	"dnp3":       industrial.NewDNP3,
 	"http":       func() dialog.Reader { return http.New() },
 	"modbus":     industrial.NewModbus,
