@@ -112,7 +112,7 @@ func (r *redis) command(d *dialog.Dialog, args [][]byte) {
 	case changes[c.Command] && len(args) > 1:
 		c.Object = uri.Printable(bytes.Join(args[1:], []byte(" ")), maxName)
 	}
-	if strings.HasSuffix(c.Command, "SUBSCRIBE") || c.Command == "MONITOR" {
+	if strings.HasSuffix(c.Command, "SUBSCRIBE") || c.Command == "MONITOR" || c.Command == "CLIENT" && silences(args) {
 		r.blind = true // what comes now are no replies
 	}
 	if len(r.pending) >= maxPending {
@@ -124,6 +124,11 @@ func (r *redis) command(d *dialog.Dialog, args [][]byte) {
 		return
 	}
 	r.pending = append(r.pending, c)
+}
+
+// silences reports whether a CLIENT command leaves replies out: REPLY OFF or SKIP.
+func silences(args [][]byte) bool {
+	return len(args) > 2 && bytes.EqualFold(args[1], []byte("reply")) && !bytes.EqualFold(args[2], []byte("on"))
 }
 
 // server reads one element of a reply: a line, or the length of what follows.
