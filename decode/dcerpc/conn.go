@@ -62,6 +62,7 @@ type conn struct {
 	calls    []call
 	logon    *ntlm.Logon // made by the first token of NTLM
 	user     string      // who is known to call from elsewhere
+	usual    *inter      // of the pipe, for calls of which the bind was not seen
 }
 
 type context struct {
@@ -267,6 +268,8 @@ func (c *conn) request(d *dialog.Dialog, h *header, b []byte) {
 	one := call{time: d.Time, id: h.id, context: h.order.Uint16(b[20:]), op: h.order.Uint16(b[22:])}
 	if i := slices.IndexFunc(c.contexts, func(o context) bool { return o.id == one.context }); i >= 0 {
 		one.bound, one.uuid, one.known = true, c.contexts[i].uuid, c.contexts[i].known
+	} else if len(c.contexts) == 0 {
+		one.known = c.usual
 	}
 	if i := c.find(h.id); i >= 0 { // used again: the answer was missed, or there is none
 		c.tell(d, i, 0, "")

@@ -66,6 +66,21 @@ func (i *inter) operation(n uint16) string {
 	return strconv.Itoa(int(n))
 }
 
+// usualOf returns the interface that is called over a pipe, nil for a pipe that
+// several are called over or an unknown one. A client opens these by the name of
+// the interface that it wants, whatever process serves them.
+func usualOf(pipe string) *inter {
+	switch pipe = strings.ToLower(pipe); pipe {
+	case "atsvc", "browser", "dnsserver", "efsrpc", "eventlog", "lsarpc", "netdfs", "netlogon", "samr", "spoolss", "srvsvc", "svcctl", "winreg", "wkssvc":
+		for _, i := range interfaces() {
+			if i.name == pipe {
+				return i
+			}
+		}
+	}
+	return nil
+}
+
 func parseUUID(s string) (u uuid) {
 	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
 	if err != nil || len(b) != len(u) {

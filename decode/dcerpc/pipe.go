@@ -6,7 +6,8 @@ import "github.com/weir-nta/weir/decode/dialog"
 // that SMB writes and reads.
 type Pipe struct {
 	conn
-	ends [2]piece
+	ends   [2]piece
+	spoken bool // some of it was DCE/RPC
 }
 
 // A piece is what is left of an end.
@@ -23,6 +24,7 @@ func NewPipe(name, user string) *Pipe {
 	p.user = user
 	if name != "" {
 		p.pipe = `\pipe\` + name
+		p.usual = usualOf(name)
 	}
 	return p
 }
@@ -49,6 +51,7 @@ func (p *Pipe) take(d *dialog.Dialog, e *piece, b []byte) {
 		b = e.buf
 	}
 	used, ok := p.read(d, b)
+	p.spoken = p.spoken || used > 0
 	if !ok {
 		e.buf, e.astray = nil, true
 		return
@@ -76,3 +79,15 @@ func (p *Pipe) miss(e *piece, n int) {
 
 // Close says that the pipe is closed: calls that wait are told without answer.
 func (p *Pipe) Close(d *dialog.Dialog) { p.close(d) }
+
+// Spoken reports whether something of DCE/RPC was said over the pipe.
+func (p *Pipe) Spoken() bool { return p.spoken }
+
+// Begins reports whether b begins with a message of DCE/RPC.
+func Begins(b []byte) bool {
+	if len(b) < commonHeader {
+		return false
+	}
+	h, ok := readHeader(b)
+	return ok && h.flags&flagFirst != 0 && h.size >= callHeader
+}
