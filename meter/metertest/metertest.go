@@ -5,7 +5,9 @@ package metertest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -28,6 +30,8 @@ func Records(t testing.TB, file string) *weir.Batch {
 	}
 	err = s.Run(context.Background(), func(b *weir.Batch) error {
 		all.Flows = append(all.Flows, b.Flows...)
+		all.SMB = append(all.SMB, b.SMB...)
+		all.RPC = append(all.RPC, b.RPC...)
 		all.Kerberos = append(all.Kerberos, b.Kerberos...)
 		all.NTLM = append(all.NTLM, b.NTLM...)
 		all.RDP = append(all.RDP, b.RDP...)
@@ -42,10 +46,15 @@ func Records(t testing.TB, file string) *weir.Batch {
 	return all
 }
 
-// Zeek returns the lines of a log of Zeek, by column. What is not set is "".
+// Zeek returns the lines of a log of Zeek, or of what zeek-cut took of it with
+// the names of the columns first, by column. What is not set is "". Of a log that
+// is not there it returns nothing.
 func Zeek(t testing.TB, file string) (rows []map[string]string) {
 	t.Helper()
 	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +67,10 @@ func Zeek(t testing.TB, file string) (rows []map[string]string) {
 		switch {
 		case columns[0] == "#fields":
 			fields = columns[1:]
-		case strings.HasPrefix(columns[0], "#"), len(columns) != len(fields), columns[0] == fields[0]:
+		case strings.HasPrefix(columns[0], "#"):
+		case fields == nil:
+			fields = columns
+		case len(columns) != len(fields):
 		default:
 			row := map[string]string{}
 			for i, c := range columns {
