@@ -11,6 +11,8 @@ import (
 	"github.com/weir-nta/weir/decode/dtls"
 	"github.com/weir-nta/weir/decode/http"
 	"github.com/weir-nta/weir/decode/industrial"
+	"github.com/weir-nta/weir/decode/kerberos"
+	"github.com/weir-nta/weir/decode/ldap"
 	"github.com/weir-nta/weir/decode/mining"
 	"github.com/weir-nta/weir/decode/mqtt"
 	"github.com/weir-nta/weir/decode/packet"
@@ -28,6 +30,9 @@ var readers = map[string]func() dialog.Reader{
 	"dnp3":       industrial.NewDNP3,
 	"http":       func() dialog.Reader { return http.New() },
 	"modbus":     industrial.NewModbus,
+	"kerberos":   func() dialog.Reader { return kerberos.New() },
+	"kpasswd":    func() dialog.Reader { return kerberos.New() },
+	"ldap":       func() dialog.Reader { return ldap.New() },
 	"mqtt":       mqtt.New,
 	"mysql":      database.NewMySQL,
 	"postgresql": database.NewPostgreSQL,
