@@ -17,6 +17,7 @@ import (
 	"github.com/weir-nta/weir/decode/mqtt"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/decode/quic"
+	"github.com/weir-nta/weir/decode/ssh"
 	"github.com/weir-nta/weir/internal/recent"
 )
 
@@ -39,6 +40,7 @@ var readers = map[string]func() dialog.Reader{
 	"quic":       func() dialog.Reader { return quic.New() },
 	"redis":      database.NewRedis,
 	"s7comm":     industrial.NewS7comm,
+	"ssh":        func() dialog.Reader { return ssh.New() },
 	"stratum":    mining.New,
 	"tds":        database.NewTDS,
 }
