@@ -30,6 +30,7 @@ func Records(t testing.TB, file string) *weir.Batch {
 	}
 	err = s.Run(context.Background(), func(b *weir.Batch) error {
 		all.Flows = append(all.Flows, b.Flows...)
+		all.SSH = append(all.SSH, b.SSH...)
 		all.SMB = append(all.SMB, b.SMB...)
 		all.RPC = append(all.RPC, b.RPC...)
 		all.Kerberos = append(all.Kerberos, b.Kerberos...)
