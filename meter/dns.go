@@ -9,6 +9,7 @@ import (
 	"github.com/weir-nta/weir/decode/app"
 	"github.com/weir-nta/weir/decode/dns"
 	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/decode/tunnel"
 )
 
 // maxDatagrams is how many datagrams of a UDP flow are shown to those who may
@@ -53,6 +54,16 @@ func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 		if f.kind = isOther; m.beginReading(f, name) {
 			m.readDatagram(f, end, ts, p.Payload)
 		}
+		return
+	}
+	switch {
+	case tunnel.IsRTCP(p.Payload):
+		f.call("rtcp")
+		f.kind = isOther
+		return
+	case f.media[end].Next(p.Payload):
+		f.call("rtp")
+		f.kind = isOther
 		return
 	}
 	if f.tries++; f.tries >= maxDatagrams {

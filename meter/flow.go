@@ -5,6 +5,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/decode/tunnel"
 )
 
 // A flow is a conversation that has not ended yet.
@@ -36,6 +37,7 @@ type flow struct {
 	queries        int32  // how many
 
 	macs    [2]packet.MAC // of the first packets, by end
+	media   [2]tunnel.RTP // UDP: what the datagrams of each end look like
 	vlan    uint16
 	tunnel  packet.Tunnel
 	app     string
@@ -229,6 +231,9 @@ func (m *Meter) record(f *flow, why reason) {
 	r.VLAN, r.Tunnel = f.vlan, f.tunnel.String()
 	r.SrcMAC, r.DstMAC = m.mac(f.macs[f.orig]), m.mac(f.macs[f.orig^1])
 	r.App = f.app
+	if r.App == "tls" && tunnel.IsTor(f.tls) {
+		r.App = "tor"
+	}
 	r.TLS, r.HTTP = f.tls, f.http
 	if why == cut {
 		r.TLS, r.HTTP = shared(f.tls), shared(f.http) // the meter goes on writing to its own

@@ -8,6 +8,7 @@ import (
 	"github.com/weir-nta/weir/decode/database"
 	"github.com/weir-nta/weir/decode/dcerpc"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/discovery"
 	"github.com/weir-nta/weir/decode/dtls"
 	"github.com/weir-nta/weir/decode/http"
 	"github.com/weir-nta/weir/decode/industrial"
@@ -15,34 +16,42 @@ import (
 	"github.com/weir-nta/weir/decode/ldap"
 	"github.com/weir-nta/weir/decode/mining"
 	"github.com/weir-nta/weir/decode/mqtt"
+	"github.com/weir-nta/weir/decode/ntp"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/decode/quic"
 	"github.com/weir-nta/weir/decode/ssh"
+	"github.com/weir-nta/weir/decode/tunnel"
 	"github.com/weir-nta/weir/internal/recent"
 )
 
 // readers make what reads a protocol, by the name that decode/app gives it. A
 // protocol that is not here is named in the flow record and not read.
 var readers = map[string]func() dialog.Reader{
-	"dce_rpc":    func() dialog.Reader { return dcerpc.New() },
-	"bacnet":     industrial.NewBACnet,
-	"coap":       coap.New,
-	"dtls":       func() dialog.Reader { return dtls.New() },
-	"dnp3":       industrial.NewDNP3,
-	"http":       func() dialog.Reader { return http.New() },
-	"modbus":     industrial.NewModbus,
-	"kerberos":   func() dialog.Reader { return kerberos.New() },
-	"kpasswd":    func() dialog.Reader { return kerberos.New() },
-	"ldap":       func() dialog.Reader { return ldap.New() },
-	"mqtt":       mqtt.New,
-	"mysql":      database.NewMySQL,
-	"postgresql": database.NewPostgreSQL,
-	"quic":       func() dialog.Reader { return quic.New() },
-	"redis":      database.NewRedis,
-	"s7comm":     industrial.NewS7comm,
-	"ssh":        func() dialog.Reader { return ssh.New() },
-	"stratum":    mining.New,
-	"tds":        database.NewTDS,
+	"dce_rpc":     func() dialog.Reader { return dcerpc.New() },
+	"bacnet":      industrial.NewBACnet,
+	"coap":        coap.New,
+	"dtls":        func() dialog.Reader { return dtls.New() },
+	"dnp3":        industrial.NewDNP3,
+	"ntp":         func() dialog.Reader { return ntp.New() },
+	"stun":        tunnel.NewSTUN,
+	"ipsec":       tunnel.NewIKE,
+	"ssdp":        discovery.NewSSDP,
+	"wsd":         discovery.NewWSD,
+	"netbios_dgm": discovery.NewDatagrams,
+	"http":        func() dialog.Reader { return http.New() },
+	"modbus":      industrial.NewModbus,
+	"kerberos":    func() dialog.Reader { return kerberos.New() },
+	"kpasswd":     func() dialog.Reader { return kerberos.New() },
+	"ldap":        func() dialog.Reader { return ldap.New() },
+	"mqtt":        mqtt.New,
+	"mysql":       database.NewMySQL,
+	"postgresql":  database.NewPostgreSQL,
+	"quic":        func() dialog.Reader { return quic.New() },
+	"redis":       database.NewRedis,
+	"s7comm":      industrial.NewS7comm,
+	"ssh":         func() dialog.Reader { return ssh.New() },
+	"stratum":     mining.New,
+	"tds":         database.NewTDS,
 }
 
 // beginReading gives a flow the reader of the protocol that it speaks. It
