@@ -22,9 +22,8 @@ const (
 
 // Flags of the negotiation (MS-NLMP 2.2.2.5).
 const (
-	flagUnicode   = 1
-	flagAnonymous = 1 << 11
-	flagVersion   = 1 << 25
+	flagUnicode = 1
+	flagVersion = 1 << 25
 )
 
 // The messages (MS-NLMP 2.2.1).
@@ -80,6 +79,8 @@ func (l *Logon) User() string {
 		return ""
 	case l.anon:
 		return anonym
+	case l.rec.User == "": // cut off
+		return ""
 	case l.rec.Domain == "" || strings.Contains(l.rec.User, "@"):
 		return l.rec.User
 	}
@@ -169,13 +170,12 @@ func (l *Logon) authenticate(d *dialog.Dialog, b []byte) {
 	if payload >= 64 && len(b) >= 64 {
 		flags := binary.LittleEndian.Uint32(b[60:])
 		oem = flags&flagUnicode == 0
-		l.anon = flags&flagAnonymous != 0
 		if flags&flagVersion != 0 && payload >= 72 && len(b) >= 72 {
 			c.os = version(b[64:])
 		}
 	}
-	l.rec.Domain, l.rec.User, l.rec.Host = text(field(b, 28), oem), text(field(b, 36), oem), text(field(b, 44), oem)
-	l.anon = l.rec.User == "" && (l.anon || len(field(b, 20)) == 0)
+	l.rec.Domain, l.rec.User, l.rec.Host = text(name(b, 28), oem), text(name(b, 36), oem), text(name(b, 44), oem)
+	l.anon = binary.LittleEndian.Uint16(b[36:]) == 0
 	if l.rec.ServerName == "" {
 		l.echoed(field(b, 20))
 	}
@@ -280,6 +280,23 @@ func field(b []byte, at int) []byte {
 		return nil
 	}
 	return b[off : off+uint64(n)]
+}
+
+// name returns what a field of AUTHENTICATE_MESSAGE at offset at points to,
+// unless that is part of a response or of the key.
+func name(b []byte, at int) []byte {
+	v := field(b, at)
+	lo := binary.LittleEndian.Uint32(b[at+4:])
+	for _, secret := range [...]int{12, 20, 52} {
+		if secret+8 > len(b) {
+			break // an old message, without a key
+		}
+		n, from := uint32(binary.LittleEndian.Uint16(b[secret:])), binary.LittleEndian.Uint32(b[secret+4:])
+		if lo < from+n && from < lo+uint32(len(v)) {
+			return nil
+		}
+	}
+	return v
 }
 
 func text(b []byte, oem bool) string {
