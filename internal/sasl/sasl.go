@@ -1,0 +1,84 @@
+// Package sasl finds out who logs on in the exchanges of SASL (RFC 4422), as
+// protocols of text carry them in base64. Of secrets it keeps nothing.
+package sasl
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+
+	"github.com/weir-nta/weir/internal/uri"
+)
+
+const (
+	maxUser      = 128
+	maxMechanism = 24
+	maxResponse  = 1 << 10 // of which a name is looked for
+)
+
+// An Exchange is one logon. Its zero value is ready for use.
+type Exchange struct {
+	// Mechanism is its name, in upper case.
+	Mechanism string
+	responses int
+}
+
+// Begin begins an exchange with a mechanism.
+func (e *Exchange) Begin(mechanism []byte) {
+	*e = Exchange{Mechanism: strings.ToUpper(uri.Printable(mechanism, maxMechanism))}
+}
+
+// Response takes the next response of the client, in base64, and returns who
+// logs on, "" if it does not say.
+func (e *Exchange) Response(b []byte) string {
+	e.responses++
+	switch {
+	case e.Mechanism == "LOGIN" && e.responses > 1: // the second is the password
+		return ""
+	case e.Mechanism == "GSSAPI", e.Mechanism == "NTLM", e.Mechanism == "EXTERNAL":
+		return ""
+	}
+	var room [maxResponse]byte
+	b = bytes.TrimRight(b, "= ")
+	n, _ := base64.RawStdEncoding.Decode(room[:], b[:min(len(b), base64.RawStdEncoding.EncodedLen(maxResponse))])
+	return uri.Printable(e.user(room[:n]), maxUser)
+}
+
+func (e *Exchange) user(b []byte) []byte {
+	switch {
+	case e.Mechanism == "PLAIN": // RFC 4616: who it acts as, who it is, the password
+		_, b, _ = bytes.Cut(b, []byte{0})
+		user, _, ok := bytes.Cut(b, []byte{0})
+		if !ok {
+			return nil
+		}
+		return user
+	case e.Mechanism == "LOGIN":
+		return b
+	case e.Mechanism == "CRAM-MD5": // RFC 2195: name, digest
+		i := bytes.LastIndexByte(b, ' ')
+		return b[:max(i, 0)]
+	case e.Mechanism == "XOAUTH2":
+		return between(b, "user=", "\x01")
+	case e.Mechanism == "OAUTHBEARER": // RFC 7628
+		return between(b, "a=", ",")
+	case e.Mechanism == "DIGEST-MD5": // RFC 2831
+		return between(b, `username="`, `"`)
+	case strings.HasPrefix(e.Mechanism, "SCRAM-"): // RFC 5802: a header, n=name, r=nonce
+		return between(b, ",n=", ",")
+	}
+	return nil
+}
+
+// between returns what stands between two texts, nil if they do not occur.
+func between(b []byte, before, after string) []byte {
+	_, b, ok := bytes.Cut(b, []byte(before))
+	if !ok {
+		return nil
+	}
+	text, _, ok := bytes.Cut(b, []byte(after))
+	if !ok {
+		return nil
+	}
+	return text
+}
