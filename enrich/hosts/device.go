@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"net/netip"
@@ -105,13 +106,13 @@ func (c *distinct) count() int {
 	return int(math.Round(-distinctBits * math.Log(1-float64(set)/distinctBits)))
 }
 
+// hash mixes the bits of an address (the finalizer of MurmurHash3).
 func hash(a netip.Addr) uint64 {
 	b := a.As16()
-	h := uint64(14695981039346656037)
-	for _, c := range b {
-		h = (h ^ uint64(c)) * 1099511628211
-	}
-	return h ^ h>>32
+	h := binary.BigEndian.Uint64(b[:8]) ^ binary.BigEndian.Uint64(b[8:])*0x9e3779b97f4a7c15
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }
 
 // many returns how many others were seen.
@@ -151,9 +152,9 @@ func serve(list []service, f *weir.Flow, other netip.Addr) []service {
 }
 
 // answered reports whether the responder of a flow took part in it, so that
-// there is a service.
+// there is a service. Of DHCP the leases tell.
 func answered(f *weir.Flow) bool {
-	if f.PacketsDown == 0 || f.OriginGuessed && (f.App == "" || f.AppGuessed) {
+	if f.PacketsDown == 0 || f.App == "dhcp" || f.OriginGuessed && (f.App == "" || f.AppGuessed) {
 		return false
 	}
 	if f.Proto != weir.TCP {
@@ -232,7 +233,7 @@ func (e *Enricher) see(d *device, at int64) {
 	d.last = max(d.last, at)
 	d.first = min(d.first, at)
 	if d.place < 0 {
-		e.want(d, max(d.told, at)+int64(day))
+		e.want(d, max(d.told+int64(day), at))
 	}
 	if e.latest != d {
 		e.unlink(d)

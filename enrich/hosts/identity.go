@@ -97,8 +97,8 @@ func fromAddr(a netip.Addr) mac {
 		return 0
 	}
 	m := mac(b[8]^2)<<40 | mac(b[9])<<32 | mac(b[10])<<24 | mac(b[13])<<16 | mac(b[14])<<8 | mac(b[15])
-	if m>>40&2 != 0 {
-		return 0 // made up: as likely a random address
+	if m>>40&2 != 0 && !a.IsLinkLocalUnicast() {
+		return 0 // as likely the address is random: one in 65,536 looks like this
 	}
 	return m.own()
 }

@@ -148,11 +148,9 @@ func (e *Enricher) responder(f *weir.Flow, d *device, src netip.Addr) {
 	}
 	e.stack(d, f, true)
 	d.offers = serve(d.offers, f, src)
-	if t := f.TLS; t != nil {
-		if f.Slice == 0 {
-			e.call(d, fromTLS, commonName(t.Subject), f.End.UnixNano())
-			e.call(d, fromSNI, t.SNI, f.End.UnixNano())
-		}
+	if t := f.TLS; t != nil && f.Slice == 0 && f.HTTP == nil { // behind a CONNECT it is another's
+		e.call(d, fromTLS, commonName(t.Subject), f.End.UnixNano())
+		e.call(d, fromSNI, t.SNI, f.End.UnixNano())
 	}
 }
 
@@ -374,7 +372,7 @@ func (e *Enricher) browsed(h *weir.HTTPTransaction) {
 		e.learnAt(h.Dst, at, byCall, "connect")
 		return
 	}
-	if h.Status < 400 {
+	if h.Status < 400 && strings.HasPrefix(h.URI, "/") { // not by a proxy
 		e.callAt(h.Dst, fromHTTP, h.Host, at)
 	}
 }

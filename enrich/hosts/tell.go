@@ -160,11 +160,17 @@ func sort(a netip.Addr) int {
 	return 1
 }
 
+// bestName returns the best name; none where there are but those by which
+// clients ask for something that a server, or a proxy, has.
 func bestName(names []name) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return slices.MaxFunc(names, byRank).text
+	best := slices.MaxFunc(names, byRank)
+	if best.source <= fromSNI {
+		return ""
+	}
+	return best.text
 }
 
 // words writes services, the most used first.
@@ -244,13 +250,14 @@ func (e *Enricher) recall(h *weir.Host) {
 
 // reasonOf reads a sentence that reasons made.
 func reasonOf(sentence string) (kind, string, bool) {
+	best, found := byVendor, ""
 	for k := range byOffer {
-		if k == byPlace {
-			continue
+		if text, ok := strings.CutPrefix(sentence, says[k][0]); ok && k != byPlace && (found == "" || len(text) < len(found)) {
+			best, found = k, text
 		}
-		if text, ok := strings.CutPrefix(sentence, says[k][0]); ok {
-			return k, text, true
-		}
+	}
+	if found != "" {
+		return best, found, true
 	}
 	if text, ok := strings.CutSuffix(sentence, says[byPlace][1]); ok {
 		return byPlace, text, true

@@ -224,19 +224,28 @@ func system(s *scale) string {
 	return ""
 }
 
+// rank says how much a role is told rather than an equally sure other one: a
+// domain controller and a gateway are much else besides.
+func rank(c claim) float64 {
+	if c == domainController || c == gateway {
+		return 0.1
+	}
+	return -0.01 * float64(c-domainController)
+}
+
 // role returns what a device is for. Roles do not exclude each other: a domain
 // controller answers DNS. The surest is told, of about equal ones the special
 // one before the general; the class where the network knows none.
 func role(s *scale, class string, sure float64) (string, float64) {
-	best, most, rank := "", 0.0, 0.0
+	best, most, first := "", 0.0, 0.0
 	for c := domainController; c <= lastRole; c++ {
 		p := 1 / (1 + math.Exp(-priorRole-s[c]))
-		r := p - 0.02*float64(c-domainController)
-		if p >= tellRole && r > rank {
-			best, most, rank = claims[c], p, r
+		r := p + rank(c)
+		if p >= tellRole && r > first {
+			best, most, first = claims[c], p, r
 		}
 	}
-	if class != "" && class != claims[router] && sure > rank {
+	if class != "" && class != claims[router] && sure > first {
 		best, most = class, sure
 	}
 	return best, round(most)
