@@ -38,6 +38,12 @@ type Config struct {
 	// a time, such as SSH or SMB. Beyond it the one of which least was read
 	// lately is read no more.
 	MaxReaders int
+	// Shapes has flow records tell of sizes and times of the first packets, and
+	// how even their octets are.
+	Shapes bool
+	// MaxShapes is how many conversations may have that noted at a time, 400
+	// octets each. At the limit the one for which it was begun first loses it.
+	MaxShapes int
 	// MaxQueries is how many DNS queries may wait for a response. At the limit
 	// the oldest one is reported as unanswered.
 	MaxQueries int
@@ -59,6 +65,8 @@ func DefaultConfig() Config {
 		MaxHeadBytes: 16 << 10,
 		MaxHeadTotal: 64 << 20,
 		MaxReaders:   1 << 17,
+		Shapes:       true,
+		MaxShapes:    1 << 18,
 		MaxQueries:   1 << 16,
 		BatchRecords: 1024,
 	}
@@ -91,6 +99,7 @@ func (c *Config) check() error {
 		{"max_head_bytes", c.MaxHeadBytes, 256, 1 << 20},
 		{"max_head_total", c.MaxHeadTotal, 0, 1 << 40},
 		{"max_readers", c.MaxReaders, 0, 1 << 24},
+		{"max_shapes", c.MaxShapes, 0, 1 << 24},
 		{"max_queries", c.MaxQueries, 1, 1 << 24},
 		{"batch_records", c.BatchRecords, 1, 1 << 20},
 	} {
@@ -118,6 +127,8 @@ type Counters struct {
 	Overlaps     uint64 // segments that said something else than an earlier copy of the same octets
 	HolesMerged  uint64 // gaps in a stream no longer told apart because there were too many
 	HistoriesCut uint64 // letters of histories left out because the history was full
+
+	ShapesEvicted uint64 // conversations whose shape was given up because of MaxShapes
 
 	Readers        uint64 // conversations read beyond their first words
 	ReadersRefused uint64 // that could have been and were not, since MaxReaders is 0

@@ -8,9 +8,16 @@ import (
 	"github.com/weir-nta/weir/decode/tunnel"
 )
 
-// A flow is a conversation that has not ended yet.
+// A flow is a conversation that has not ended yet. What every packet touches
+// comes first, in as few cache lines as it can: slabs are aligned to them.
 type flow struct {
-	key        packet.Key
+	key   packet.Key
+	last  int64 // time of the latest packet
+	start int64 // time of the first packet of the slice
+	fixed int64 // when it ends whatever comes, 0: when it has been idle
+
+	s [2]side // by end, not by role: roles may be swapped
+
 	hash       uint32
 	prev, next uint32 // neighbours in the slot of the wheel, or in the free list
 	slot       int16  // of the wheel; noSlot while in none
@@ -22,16 +29,15 @@ type flow struct {
 	flipped    bool   // the originator was guessed to be the other end
 	spoke      uint8  // TCP: the end whose data came first
 	anew       uint8  // times that it has changed to another protocol
+	handshake  handshake
+	shaping    bool // f.shape is not complete yet
 	icmp       weir.ICMP
+	history    history
 
-	fixed int64 // when it ends whatever comes, 0: when it has been idle
-	born  int64 // time of the first packet
-	start int64 // time of the first packet of the slice
-	last  int64 // time of the latest packet
-
-	s       [2]side // by end, not by role: roles may be swapped
-	history history
-	slices  uint32
+	born   int64 // time of the first packet
+	rest   [2]rest
+	rtts   [2]uint32 // microseconds from the sensor to each end and back, 0: unknown, or none
+	slices uint32
 
 	oldest, newest uint32 // DNS queries that wait for a response
 	queries        int32  // how many
@@ -43,21 +49,50 @@ type flow struct {
 	app     string
 	tls     *weir.TLS
 	http    *weir.HTTP
+	shape   *shape
 	reading *reading // of isRead
 }
 
 const noSlot = -1
 
-// A side is one end of a flow. The first three count what belongs to the slice.
+// A side is one end of a flow: one cache line. The first three count what
+// belongs to the slice. The others are what it has told of the state of its
+// connection. Sequence numbers relative to the first one count the SYN as octet
+// 0, so that data begins at 1, also where the SYN was not seen.
 type side struct {
 	packets, bytes, data uint64
 
-	tcp   endpoint
-	head  *head  // what has come of the stream, while it is wanted
-	base  uint64 // where the head begins, in relative sequence numbers
-	shown uint32 // octets from there on that the readers have seen and left
-	reads uint8  // times it was shown to the readers, of isRead in vain
-	done  bool   // no more of the stream is wanted
+	front uint64 // everything before has come or is known to be missing, relative
+	fin   uint64 // behind the FIN, relative
+
+	first, last, ack    uint32 // first and latest number sent, latest one acknowledged by the peer
+	lastWraps, ackWraps uint16 // how often these have gone past 2^32
+	phase, before       tcpPhase
+	flags               weir.TCPFlags // all it has sent
+	ttl                 uint8         // of its first packet
+	closed              bool          // its end was taken note of
+	sentFIN             bool
+	holey               bool // rest.holes has some
+	done                bool // no more of the stream is wanted
+}
+
+// A rest is what most packets of an end do not touch.
+type rest struct {
+	holes   *holes // what has come beyond side.front
+	head    *head  // what has come of the stream, while it is wanted
+	options string // of its SYN
+	base    uint64 // where the head begins, in relative sequence numbers
+	shown   uint32 // octets from there on that the readers have seen and left
+	stamp   uint32 // the latest timestamp sent in order (RFC 7323), while the stream is wanted
+
+	lastSYN, lastF, lastR uint32 // numbers of those in the history, relative
+	again, zero, gap      uint32 // retransmissions, zero windows and gaps so far
+	retrans               uint32 // retransmissions of the slice
+
+	window, mss uint16 // of its SYN
+	scale       uint8
+	reads       uint8      // times that it was shown to the readers in vain
+	mac         packet.MAC // in the first packet
 }
 
 // A kind says what the heads of a conversation have shown it to be.
@@ -138,7 +173,8 @@ func (m *Meter) open(k *packet.Key, hash uint32, end uint8, ts int64, p *packet.
 	f.key, f.hash, f.orig, f.slot = *k, hash, end, noSlot
 	f.born, f.start, f.last = ts, ts, ts
 	f.vlan, f.tunnel = p.VLAN, p.Tunnel
-	f.macs[end], f.macs[end^1] = p.SrcMAC, p.DstMAC
+	f.rest[end].mac, f.rest[end^1].mac = p.SrcMAC, p.DstMAC
+	f.shaping = m.config.Shapes
 	if p.Proto == weir.ICMPv4 || p.Proto == weir.ICMPv6 {
 		f.icmp = weir.ICMP{Type: p.ICMPType, Code: p.ICMPCode}
 	}
@@ -190,9 +226,10 @@ func (m *Meter) end(i uint32, f *flow, why reason) {
 	m.closeReader(f)
 	m.record(f, why)
 	for e := range f.s {
-		m.release(&f.s[e])
-		m.releaseHoles(&f.s[e].tcp)
+		m.release(f, uint8(e))
+		m.releaseHoles(f, uint8(e))
 	}
+	m.releaseShape(f)
 	m.table.Remove(f.hash, i)
 	*f = flow{next: m.free}
 	m.free = i
@@ -207,6 +244,7 @@ func (m *Meter) cut(f *flow, ts int64) {
 	for e := range f.s {
 		s := &f.s[e]
 		s.packets, s.bytes, s.data = 0, 0, 0
+		f.rest[e].retrans = 0
 	}
 }
 
@@ -226,10 +264,15 @@ func (m *Meter) record(f *flow, why reason) {
 	}
 	r.State = f.state()
 	r.History = m.intern(f.history.letters[:f.history.n])
-	r.BytesUp, r.PacketsUp, r.DataUp, r.FlagsUp = up.bytes, up.packets, up.data, up.tcp.flags
-	r.BytesDown, r.PacketsDown, r.DataDown, r.FlagsDown = down.bytes, down.packets, down.data, down.tcp.flags
+	r.BytesUp, r.PacketsUp, r.DataUp, r.FlagsUp = up.bytes, up.packets, up.data, up.flags
+	r.BytesDown, r.PacketsDown, r.DataDown, r.FlagsDown = down.bytes, down.packets, down.data, down.flags
 	r.VLAN, r.Tunnel = f.vlan, f.tunnel.String()
-	r.SrcMAC, r.DstMAC = m.mac(f.macs[f.orig]), m.mac(f.macs[f.orig^1])
+	r.SrcMAC, r.DstMAC = m.mac(f.rest[f.orig].mac), m.mac(f.rest[f.orig^1].mac)
+	r.TTLUp, r.TTLDown = up.ttl, down.ttl
+	if f.key.Proto == weir.TCP {
+		r.TCP = m.tcpHead(f)
+	}
+	r.Shape = m.shapeRecord(f)
 	r.App = f.app
 	if r.App == "tls" && tunnel.IsTor(f.tls) {
 		r.App = "tor"
@@ -270,7 +313,7 @@ func (m *Meter) endpoints(f *flow, r *weir.Flow) {
 
 // over reports whether the conversation has ended by what it said itself.
 func (f *flow) over() bool {
-	return f.key.Proto == weir.TCP && f.fixed != 0 && (f.s[0].tcp.closed || f.s[1].tcp.closed)
+	return f.key.Proto == weir.TCP && f.fixed != 0 && (f.s[0].closed || f.s[1].closed)
 }
 
 // state returns Zeek's conn_state.
@@ -278,7 +321,7 @@ func (f *flow) state() weir.State {
 	up, down := &f.s[f.orig], &f.s[f.orig^1]
 	switch {
 	case f.key.Proto == weir.TCP:
-		return tcpState(&up.tcp, &down.tcp, f.history.letters[:f.history.n])
+		return tcpState(up, down, f.history.letters[:f.history.n])
 	case f.key.Proto != weir.UDP:
 		return weir.StateOTH
 	case !f.sentUDP(f.orig):

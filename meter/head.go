@@ -28,13 +28,6 @@ type head struct {
 // A span is a stretch of a stream.
 type span struct{ lo, hi uint64 }
 
-// holes are the stretches of a stream that have come beyond a gap.
-type holes struct {
-	spans [maxSpans]span
-	n     uint8
-	next  *holes
-}
-
 const (
 	maxSpans = 8
 	// easyReads is how often a direction is shown to the readers in vain with
@@ -54,9 +47,6 @@ const (
 	// maxDNSStream holds the longest DNS message over TCP and its length.
 	maxDNSStream = 2 + 1<<16
 	minBuffer    = 2 << 10
-	// maxHoles is how many directions may have holes that are told apart, 150
-	// octets each. Beyond it a gap is passed over at once.
-	maxHoles = 1 << 17
 )
 
 // fresh is what a segment brings that follows on what has been read: it is
@@ -69,27 +59,27 @@ type fresh struct {
 
 // stream takes the next data of one direction, which begin at rel.
 func (m *Meter) stream(f *flow, end uint8, rel uint64, ts int64, p *packet.Packet) {
-	s := &f.s[end]
+	s, r := &f.s[end], &f.rest[end]
 	b := p.Payload
 	if s.done || len(b) == 0 {
 		return
 	}
-	if s.base == 0 {
+	if r.base == 0 {
 		m.firstOctets(f, end, rel)
 	}
 	m.showHeld(f, end^1, ts)    // it is being answered
 	for len(b) > 0 && !s.done { // each turn moves on in b, or in the stream
-		if rel < s.base {
-			if uint64(len(b)) <= s.base-rel {
+		if rel < r.base {
+			if uint64(len(b)) <= r.base-rel {
 				return
 			}
-			b, rel = b[s.base-rel:], s.base
+			b, rel = b[r.base-rel:], r.base
 		}
-		if s.head == nil && rel == s.base {
+		if r.head == nil && rel == r.base {
 			m.showFresh(f, end, ts, b)
 			return
 		}
-		off := rel - s.base
+		off := rel - r.base
 		if off >= uint64(m.limit(f)) {
 			if !m.overflow(f, end, off, ts) {
 				return
@@ -106,11 +96,11 @@ func (m *Meter) stream(f *flow, end uint8, rel uint64, ts int64, p *packet.Packe
 
 // firstOctets decides where a stream begins.
 func (m *Meter) firstOctets(f *flow, end uint8, rel uint64) {
-	s := &f.s[end]
-	if s.base = 1; f.history.seen&f.bit(sawSYN, end) == 0 {
-		s.base = rel // from the middle: what comes first may well be a beginning
+	r := &f.rest[end]
+	if r.base = 1; f.history.seen&f.bit(sawSYN, end) == 0 {
+		r.base = rel // from the middle: what comes first may well be a beginning
 	}
-	if f.s[end^1].base == 0 {
+	if f.rest[end^1].base == 0 {
 		f.spoke = end
 	}
 }
@@ -129,10 +119,10 @@ func (m *Meter) showFresh(f *flow, end uint8, ts int64, b []byte) {
 // showKept shows what a new segment has made readable of a head.
 func (m *Meter) showKept(f *flow, end uint8, ts int64) {
 	if m.show(f, end, ts) {
-		if h := f.s[end].head; h != nil {
+		if h := f.rest[end].head; h != nil {
 			h.stall = 0
 		}
-	} else if h := f.s[end].head; h != nil {
+	} else if h := f.rest[end].head; h != nil {
 		if _, gap := h.gap(); gap {
 			h.stall++
 		}
@@ -143,10 +133,10 @@ func (m *Meter) showKept(f *flow, end uint8, ts int64) {
 // settle gives up the gaps of a head that will not be filled: those before
 // what the other end has acknowledged, and those that have been there for long.
 func (m *Meter) settle(f *flow, end uint8, ts int64) {
-	s := &f.s[end]
-	for s.head != nil {
-		behind, gap := s.head.gap()
-		if !gap || s.base+behind > s.tcp.front && s.head.stall <= maxStall {
+	s, r := &f.s[end], &f.rest[end]
+	for r.head != nil {
+		behind, gap := r.head.gap()
+		if !gap || r.base+behind > s.front && r.head.stall <= maxStall {
 			return
 		}
 		m.lost(f, end, ts)
@@ -158,7 +148,7 @@ func (m *Meter) octets(f *flow, end uint8) []byte {
 	if m.fresh.f == f && m.fresh.end == end {
 		return m.fresh.b
 	}
-	if h := f.s[end].head; h != nil {
+	if h := f.rest[end].head; h != nil {
 		return h.buf[:h.ready()]
 	}
 	return nil
@@ -177,15 +167,15 @@ func (m *Meter) show(f *flow, end uint8, ts int64) bool {
 }
 
 func (m *Meter) showEnd(f *flow, end uint8, ts int64) bool {
-	s := &f.s[end]
+	s, r := &f.s[end], &f.rest[end]
 	any := false
 	for !s.done { // each turn takes or has shown more, but for a change of protocol, see maxAnew
 		b := m.octets(f, end)
-		held := s.reads >= easyReads && len(b) < 2*int(s.shown) && !m.pressing
-		if len(b) <= int(s.shown) || held {
+		held := r.reads >= easyReads && len(b) < 2*int(r.shown) && !m.pressing
+		if len(b) <= int(r.shown) || held {
 			break
 		}
-		s.shown = uint32(len(b))
+		r.shown = uint32(len(b))
 		m.read(f, end, ts, b)
 		any = true
 	}
@@ -194,7 +184,7 @@ func (m *Meter) showEnd(f *flow, end uint8, ts int64) bool {
 
 // showHeld shows what was held back because little had come at a time.
 func (m *Meter) showHeld(f *flow, end uint8, ts int64) {
-	if s := &f.s[end]; s.reads < easyReads || s.head == nil {
+	if r := &f.rest[end]; r.reads < easyReads || r.head == nil {
 		return
 	}
 	m.pressing = true
@@ -205,21 +195,23 @@ func (m *Meter) showHeld(f *flow, end uint8, ts int64) {
 // showAgain has everything shown anew that was not taken.
 func (f *flow) showAgain() {
 	for e := range f.s {
-		f.s[e].shown, f.s[e].reads = 0, 0
+		f.rest[e].shown, f.rest[e].reads = 0, 0
 	}
 }
 
 // pass moves on by n octets, which have been read for good or are not wanted.
 // They need not have come yet.
 func (m *Meter) pass(f *flow, end uint8, n uint64) {
-	s := &f.s[end]
-	s.base += n
-	s.shown -= uint32(min(uint64(s.shown), n))
+	r := &f.rest[end]
+	r.base += n
+	if n > 0 {
+		r.shown = 0 // what is left may be a message of its own
+	}
 	if m.fresh.f == f && m.fresh.end == end {
 		m.fresh.b = m.fresh.b[min(n, uint64(len(m.fresh.b))):]
-	} else if s.head != nil {
-		if s.head.drop(n); s.head.n == 0 {
-			m.release(s)
+	} else if r.head != nil {
+		if r.head.drop(n); r.head.n == 0 {
+			m.release(f, end)
 		}
 	}
 }
@@ -266,7 +258,7 @@ func (m *Meter) limit(f *flow) int {
 // overflow makes way for octets that lie too far ahead to be kept. It returns
 // false if they are not wanted.
 func (m *Meter) overflow(f *flow, end uint8, off uint64, ts int64) bool {
-	h := f.s[end].head
+	h := f.rest[end].head
 	if f.kind != isRead {
 		if h == nil || h.ready() >= m.limit(f) {
 			m.giveUp(f, end)
@@ -289,7 +281,7 @@ func (m *Meter) overflow(f *flow, end uint8, off uint64, ts int64) bool {
 // much that is. Of octets that have come before the first copy stays. It
 // returns 0, and has given up, if they cannot be kept.
 func (m *Meter) keep(f *flow, end uint8, off uint64, ts int64, b []byte) int {
-	s := &f.s[end]
+	r := &f.rest[end]
 	limit := m.limit(f)
 	b = b[:min(len(b), limit-int(off))]
 	if !m.room(f, end, int(off)+len(b)) {
@@ -297,11 +289,11 @@ func (m *Meter) keep(f *flow, end uint8, off uint64, ts int64, b []byte) int {
 		return 0
 	}
 	new := span{off, off + uint64(len(b))}
-	if s.head.differs(new, b) {
+	if r.head.differs(new, b) {
 		m.count.Overlaps++
 		m.oddFlow(f, end, ts, "tcp_overlap", "")
 	}
-	if !s.head.insert(new, b) {
+	if !r.head.insert(new, b) {
 		m.giveUp(f, end)
 		return 0
 	}
@@ -368,7 +360,7 @@ func (m *Meter) lost(f *flow, end uint8, ts int64) {
 		m.giveUp(f, end)
 		return
 	}
-	h := f.s[end].head
+	h := f.rest[end].head
 	h.stall = 0
 	n, _ := h.gap()
 	m.miss(f, end, n, ts)
@@ -387,14 +379,14 @@ func (m *Meter) miss(f *flow, end uint8, n uint64, ts int64) {
 		return
 	}
 	m.pass(f, end, n)
-	f.s[end].shown = 0
+	f.rest[end].shown = 0
 }
 
 // room makes place for n octets of an end.
 func (m *Meter) room(f *flow, end uint8, n int) bool {
-	s := &f.s[end]
-	if s.head != nil && n <= len(s.head.buf) {
-		m.heads.renew(&s.head.place)
+	r := &f.rest[end]
+	if r.head != nil && n <= len(r.head.buf) {
+		m.heads.renew(&r.head.place)
 		return true
 	}
 	class, size := 0, minBuffer
@@ -402,29 +394,29 @@ func (m *Meter) room(f *flow, end uint8, n int) bool {
 		class, size = class+1, size*2
 	}
 	old := 0
-	if s.head != nil {
-		old = len(s.head.buf)
-		m.heads.remove(&s.head.place) // not to be driven out by itself
+	if r.head != nil {
+		old = len(r.head.buf)
+		m.heads.remove(&r.head.place) // not to be driven out by itself
 	}
 	for m.headBytes+size-old > m.config.MaxHeadTotal {
 		if m.heads.oldest == nil {
-			if s.head != nil {
-				m.heads.add(&s.head.place)
+			if r.head != nil {
+				m.heads.add(&r.head.place)
 			}
 			return false
 		}
 		m.evictHead()
 	}
 	buf := m.buffer(class, size)
-	if s.head == nil {
-		s.head = m.newHead()
-		s.head.f, s.head.end = f, end
+	if r.head == nil {
+		r.head = m.newHead()
+		r.head.f, r.head.end = f, end
 	} else {
-		copy(buf, s.head.buf)
-		m.recycle(s.head.buf)
+		copy(buf, r.head.buf)
+		m.recycle(r.head.buf)
 	}
-	s.head.buf = buf
-	m.heads.add(&s.head.place)
+	r.head.buf = buf
+	m.heads.add(&r.head.place)
 	return true
 }
 
@@ -435,7 +427,7 @@ func (m *Meter) evictHead() {
 	f, end := m.heads.oldest.f, m.heads.oldest.end
 	m.count.HeadsEvicted++
 	if f.kind == isRead {
-		h := f.s[end].head
+		h := f.rest[end].head
 		m.miss(f, end, h.have[h.n-1].hi, m.clock)
 	} else {
 		m.giveUp(f, end)
@@ -443,14 +435,15 @@ func (m *Meter) evictHead() {
 }
 
 // release gives the memory of a head back.
-func (m *Meter) release(s *side) {
-	if s.head == nil {
+func (m *Meter) release(f *flow, end uint8) {
+	r := &f.rest[end]
+	if r.head == nil {
 		return
 	}
-	m.heads.remove(&s.head.place)
-	m.recycle(s.head.buf)
-	*s.head = head{next: m.freeHeads}
-	m.freeHeads, s.head = s.head, nil
+	m.heads.remove(&r.head.place)
+	m.recycle(r.head.buf)
+	*r.head = head{next: m.freeHeads}
+	m.freeHeads, r.head = r.head, nil
 }
 
 func (m *Meter) newHead() *head {
@@ -498,10 +491,10 @@ func (m *Meter) recycle(buf []byte) {
 }
 
 // finish ends the reading of one direction, whose handshake is known.
-func (m *Meter) finish(s *side) {
-	s.done = true
+func (m *Meter) finish(f *flow, end uint8) {
+	f.s[end].done = true
 	m.count.HeadsRead++
-	m.release(s)
+	m.release(f, end)
 }
 
 // giveUp ends the reading of one direction without result.
@@ -510,7 +503,7 @@ func (m *Meter) giveUp(f *flow, end uint8) {
 	s.done = true
 	m.count.HeadsGivenUp++
 	m.lastWord(f)
-	m.release(s)
+	m.release(f, end)
 	if f.kind == unknown && f.s[end^1].done {
 		f.kind = isSilent
 	}
@@ -518,10 +511,10 @@ func (m *Meter) giveUp(f *flow, end uint8) {
 
 // read shows one direction, in order from its beginning, to whom it concerns.
 func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) {
-	s := &f.s[end]
+	r := &f.rest[end]
 	f.tries = min(f.tries, 254) + 1
 	if f.kind != isDNS {
-		if s.reads = min(s.reads, 254) + 1; s.reads > maxReads {
+		if r.reads = min(r.reads, 254) + 1; r.reads > maxReads {
 			m.giveUp(f, end)
 			return
 		}
@@ -531,7 +524,7 @@ func (m *Meter) read(f *flow, end uint8, ts int64, b []byte) {
 		m.recognise(f, end, ts, b)
 	case isTLS:
 		if tlsSays(f.tls, end == f.orig, b) != wire.More {
-			m.finish(s)
+			m.finish(f, end)
 		}
 	case isDNS:
 		if used := m.dnsStream(f, end, ts, b); used > 0 {
@@ -563,7 +556,7 @@ func (m *Meter) recognise(f *flow, end uint8, ts int64, b []byte) {
 		f.kind, f.tls = isTLS, shared(&m.tls)
 		f.call("tls")
 		f.showAgain()
-		m.finish(&f.s[end])
+		m.finish(f, end)
 		return
 	}
 	if asTLS == wire.No && http.Looks(client, b) != wire.More { // a first line of HTTP may be long
@@ -584,11 +577,11 @@ func (m *Meter) other(f *flow, end uint8, ts int64, b []byte) {
 			return
 		}
 		f.kind = isOther
-		m.finish(&f.s[0])
-		m.finish(&f.s[1])
+		m.finish(f, 0)
+		m.finish(f, 1)
 		return
 	}
-	if s := &f.s[end]; len(b) >= unknownBytes || len(b) >= unknownLeast && s.reads >= unknownReads {
+	if r := &f.rest[end]; len(b) >= unknownBytes || len(b) >= unknownLeast && r.reads >= unknownReads {
 		m.giveUp(f, end)
 	}
 }
@@ -615,104 +608,4 @@ func (m *Meter) lastWord(f *flow) {
 		f.kind = isOther
 		f.call(name)
 	}
-}
-
-// cover notes that the octets from lo to hi of a stream have come.
-func (m *Meter) cover(e *endpoint, lo, hi uint64) {
-	e.front = max(e.front, 1)
-	if hi <= e.front {
-		return
-	}
-	if lo <= e.front {
-		e.front = hi
-		if e.holes != nil {
-			m.absorb(e)
-		}
-		return
-	}
-	if e.holes == nil && m.holes >= maxHoles {
-		m.count.HolesMerged++
-		e.front = hi
-		return
-	}
-	if e.holes == nil {
-		e.holes = m.newHoles()
-	}
-	h := e.holes
-	var ok bool
-	if h.n, ok = join(&h.spans, h.n, span{lo, hi}); !ok {
-		// Too many holes: the first is no longer told apart from what has come.
-		m.count.HolesMerged++
-		h.spans[0].lo = e.front
-		m.absorb(e)
-		m.cover(e, lo, hi)
-	}
-}
-
-// absorb moves the front over what has come beyond it.
-func (m *Meter) absorb(e *endpoint) {
-	h := e.holes
-	for h.n > 0 && h.spans[0].lo <= e.front {
-		e.front = max(e.front, h.spans[0].hi)
-		copy(h.spans[:], h.spans[1:h.n])
-		h.n--
-	}
-	if h.n == 0 {
-		m.releaseHoles(e)
-	}
-}
-
-func (m *Meter) newHoles() *holes {
-	m.holes++
-	h := m.freeHoles
-	if h == nil {
-		return &holes{}
-	}
-	m.freeHoles, h.next = h.next, nil
-	return h
-}
-
-func (m *Meter) releaseHoles(e *endpoint) {
-	if e.holes == nil {
-		return
-	}
-	m.holes--
-	*e.holes = holes{next: m.freeHoles}
-	m.freeHoles, e.holes = e.holes, nil
-}
-
-// missing takes an acknowledgment up to acked of what an end has sent: what
-// has not come until then was missed by the sensor.
-func (m *Meter) missing(f *flow, end uint8, acked uint64, ts int64) {
-	e := &f.s[end].tcp
-	e.front = max(e.front, 1)
-	if e.sentFIN && acked >= e.fin {
-		acked = e.fin - 1
-	}
-	if acked <= e.front || acked <= 2 && f.partial || acked > e.front+1<<31 {
-		return
-	}
-	for e.holes != nil && e.holes.spans[0].lo < acked {
-		m.gap(f, end)
-		e.front = e.holes.spans[0].lo
-		m.absorb(e)
-	}
-	if acked > e.front {
-		m.gap(f, end)
-		e.front = acked
-	}
-	m.settle(f, end, ts)
-}
-
-// gap tells of one, but only of a connection that was seen from its beginning
-// and is not torn down: elsewhere they are mere guesses.
-func (m *Meter) gap(f *flow, end uint8) {
-	e, peer := &f.s[end].tcp, &f.s[end^1].tcp
-	if e.clean() && peer.clean() {
-		m.scaled(f, end, 'G', &e.gap, &e.gapAt)
-	}
-}
-
-func (e *endpoint) clean() bool {
-	return e.phase == established || e.phase == finished && e.before == established
 }

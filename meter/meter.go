@@ -45,12 +45,21 @@ type Meter struct {
 	fresh    fresh
 	pressing bool // nothing is held back
 
+	shapes     queue
+	freeShapes *shape
+	// What the next records take their parts from.
+	shapeRecords []weir.Shape
+	lengths      []int32
+	gaps         []uint32
+	tcpHeads     []weir.TCPHead
+
 	waiting waiting
 	message dns.Message
 
 	dialog       dialog.Dialog
 	at           *packet.Packet // being metered, nil in between
-	from         uint8          // the end of its flow that sent it
+	on           *flow          // which it belongs to
+	from         uint8          // the end that sent it
 	readings     queue
 	freeReadings *reading
 	expected     *recent.Map[expectation, string]
@@ -61,6 +70,7 @@ type Meter struct {
 
 	tls       weir.TLS // what the recognisers write into
 	histories map[string]string
+	options   map[string]string // names of the options of TCP, by their kinds
 	macs      *recent.Map[packet.MAC, string]
 	oddities  map[oddity]int // those of the batch, by their place
 }
@@ -78,6 +88,7 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 		seed:      packet.Seed{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()},
 		table:     flowtable.NewTable(),
 		histories: map[string]string{},
+		options:   map[string]string{},
 		macs:      recent.New[packet.MAC, string](maxMACs),
 		oddities:  map[oddity]int{},
 		announced: newAnnounced(),
@@ -208,10 +219,10 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	s.packets++
 	s.bytes += uint64(max(p.Bytes, 0))
 	s.data += uint64(max(p.PayloadLen, 0))
-	if f.macs[end] == (packet.MAC{}) {
-		f.macs[end] = p.SrcMAC // Linux "any" links tell it of the sender alone
+	if s.ttl == 0 {
+		f.introduce(end, p)
 	}
-	m.at, m.from = p, end
+	m.at, m.on, m.from = p, f, end
 	switch {
 	case p.Proto == weir.UDP:
 		m.mark(f, end, sawData, 'D')
@@ -222,6 +233,9 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 		m.tcp(i, f, end, ts, p)
 	case p.Proto == weir.ICMPv6 && discovery.IsNeighbour(p):
 		m.hear(ts, p)
+	}
+	if f.shaping && p.PayloadLen > 0 && f.kind != isDNS {
+		m.addShape(f, end, ts, p)
 	}
 	m.at = nil
 }
@@ -330,6 +344,7 @@ type held struct {
 	ts      int64
 	own     packet.Packet
 	payload []byte
+	options []byte
 }
 
 // believe decides what time a packet is taken to have. It returns false if it
@@ -380,6 +395,8 @@ func (m *Meter) hold(ts int64, p *packet.Packet) {
 	h.payload = append(h.payload[:0], p.Payload...)
 	h.own, h.ts = *p, ts
 	h.own.Payload = h.payload
+	h.options = append(h.options[:0], p.Options...)
+	h.own.Options = h.options
 	h.packet = &h.own
 }
 

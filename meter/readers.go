@@ -19,6 +19,7 @@ import (
 	"github.com/weir-nta/weir/decode/ntp"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/decode/quic"
+	"github.com/weir-nta/weir/decode/smb"
 	"github.com/weir-nta/weir/decode/ssh"
 	"github.com/weir-nta/weir/decode/tunnel"
 	"github.com/weir-nta/weir/internal/recent"
@@ -28,6 +29,7 @@ import (
 // protocol that is not here is named in the flow record and not read.
 var readers = map[string]func() dialog.Reader{
 	"dce_rpc":     func() dialog.Reader { return dcerpc.New() },
+	"smb":         func() dialog.Reader { return smb.New() },
 	"bacnet":      industrial.NewBACnet,
 	"coap":        coap.New,
 	"dtls":        func() dialog.Reader { return dtls.New() },
@@ -119,7 +121,7 @@ func (m *Meter) evictReading() bool {
 		f.kind = isOther
 		for e := range f.s {
 			f.s[e].done = true
-			m.release(&f.s[e])
+			m.release(f, uint8(e))
 		}
 		return true
 	}
@@ -143,17 +145,17 @@ func (m *Meter) closeReader(f *flow) {
 
 // ahead returns how many octets of those that were passed over an end has not sent.
 func (f *flow) ahead(end uint8) uint64 {
-	s := &f.s[end]
-	if s.base == 0 { // nothing was read of it
+	s, r := &f.s[end], &f.rest[end]
+	if r.base == 0 { // nothing was read of it
 		return 0
 	}
-	return s.base - 1 - min(s.base-1, s.tcp.size(&f.s[end^1].tcp))
+	return r.base - 1 - min(r.base-1, s.size(&f.s[end^1]))
 }
 
 // stopReading ends the reading of one end, and that of the conversation if
 // nothing more is wanted of the other either.
 func (m *Meter) stopReading(f *flow, end uint8) {
-	m.finish(&f.s[end])
+	m.finish(f, end)
 	if f.s[end^1].done {
 		m.closeReader(f)
 		f.kind = isOther
@@ -169,7 +171,7 @@ func (m *Meter) readMore(f *flow, end uint8, ts int64, b []byte) {
 	case used < 0:
 		m.stopReading(f, end)
 	case used > 0:
-		f.s[end].reads = 0 // only reading in vain costs
+		f.rest[end].reads = 0 // only reading in vain costs
 		m.pass(f, end, uint64(used))
 	}
 }
@@ -213,12 +215,12 @@ func (m *Meter) beginAnew(f *flow) {
 		f.kind = isOther
 	}
 	for e := range f.s {
-		s := &f.s[e]
-		if s.done && s.base != 0 {
-			s.base = max(s.base, s.tcp.front) // what came since nobody wanted it is gone
+		s, r := &f.s[e], &f.rest[e]
+		if s.done && r.base != 0 {
+			r.base = max(r.base, s.front) // what came since nobody wanted it is gone
 		}
 		if s.done = f.kind == isOther; s.done {
-			m.release(s)
+			m.release(f, uint8(e))
 		}
 	}
 }
@@ -243,8 +245,8 @@ func (m *Meter) ask(f *flow, ts int64, what func(d *dialog.Dialog) bool) bool {
 // that is being metered, else those of the first ones of f. They differ where
 // devices share an address: 0.0.0.0 asking for one, or a group.
 func (m *Meter) macsOf(f *flow) (client, server string) {
-	macs := f.macs
-	if p := m.at; p != nil {
+	macs := [2]packet.MAC{f.rest[0].mac, f.rest[1].mac}
+	if p := m.at; p != nil && m.on == f {
 		macs[m.from] = p.SrcMAC
 		if p.DstMAC != (packet.MAC{}) {
 			macs[m.from^1] = p.DstMAC

@@ -31,46 +31,25 @@ const (
 	reset                // sent a RST
 )
 
-// An endpoint is what one end has told of the state of its connection.
-// Sequence numbers relative to the first one count the SYN as octet 0, so that
-// data begins at 1, also where the SYN was not seen.
-type endpoint struct {
-	phase, before tcpPhase
-	flags         weir.TCPFlags // all it has sent
-	closed        bool          // its end was taken note of
-	sentFIN       bool
-
-	first, last, ack      uint32 // first and latest number sent, latest one acknowledged by the peer
-	lastWraps, ackWraps   uint16 // how often these have gone past 2^32
-	fin                   uint64 // behind the FIN, relative
-	lastSYN, lastF, lastR uint32 // numbers of those in the history, relative
-
-	again, zero, gap       uint32 // retransmissions, zero windows and gaps so far
-	againAt, zeroAt, gapAt uint32 // the count at which the history tells the next one; 0 stands for 1
-
-	front uint64 // everything before has come or is known to be missing, relative
-	holes *holes // what has come beyond it
-}
-
-func (e *endpoint) turn(to tcpPhase) {
+func (e *side) turn(to tcpPhase) {
 	if e.phase != to {
 		e.before, e.phase = e.phase, to
 	}
 }
 
-func (e *endpoint) began(seq uint32) {
+func (e *side) began(seq uint32) {
 	e.first, e.ack = seq, seq
 	e.lastWraps, e.ackWraps = 0, 0
 }
 
-func (e *endpoint) sentUpTo(seq uint32) {
+func (e *side) sentUpTo(seq uint32) {
 	if seq < e.last {
 		e.lastWraps++
 	}
 	e.last = seq
 }
 
-func (e *endpoint) ackedUpTo(seq uint32) {
+func (e *side) ackedUpTo(seq uint32) {
 	if seq < e.ack {
 		e.ackWraps++
 	}
@@ -80,7 +59,7 @@ func (e *endpoint) ackedUpTo(seq uint32) {
 // relative returns seq relative to the first number, given the latest number
 // of its kind and how often that has wrapped. False means that it lies before
 // the first.
-func (e *endpoint) relative(seq, latest uint32, wraps uint16) (uint64, bool) {
+func (e *side) relative(seq, latest uint32, wraps uint16) (uint64, bool) {
 	switch delta := int32(seq - latest); {
 	case delta < 0 && wraps > 0 && seq > latest:
 		wraps--
@@ -95,7 +74,7 @@ func (e *endpoint) relative(seq, latest uint32, wraps uint16) (uint64, bool) {
 }
 
 // size returns how many octets of data it has sent, by sequence numbers.
-func (e *endpoint) size(peer *endpoint) uint64 {
+func (e *side) size(peer *side) uint64 {
 	noneAcked := e.ack == e.first || e.ack == e.first+1
 	if e.before == synSent && e.phase == reset && peer.phase == inactive && !noneAcked {
 		return 0
@@ -114,18 +93,24 @@ func (e *endpoint) size(peer *endpoint) uint64 {
 // tcp takes the next packet of a connection. The order of the steps is Zeek's,
 // on which conn_state and history depend.
 func (m *Meter) tcp(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
-	e, peer := &f.s[end].tcp, &f.s[end^1].tcp
+	e, peer := &f.s[end], &f.s[end^1]
 	flags := p.Flags
 	e.flags |= flags
 	f.notePartial(end, flags)
 
 	length := p.PayloadLen
 	next := p.Seq + segmentLen(length, flags)
+	if flags&weir.SYN != 0 {
+		m.synOptions(f, end, p)
+	}
+	if f.handshake != measured {
+		f.measure(end, ts, flags)
+	}
 	e.init(flags, p.Seq, next)
 	rel, inOrder := e.relative(p.Seq, e.last, e.lastWraps)
 	m.noteEvents(f, end, flags, rel, length)
 	if p.Window == 0 && flags&weir.RST == 0 && peer.phase != finished && e.phase != reset {
-		m.scaled(f, end, 'W', &e.zero, &e.zeroAt)
+		m.scaled(f, end, 'W', &f.rest[end].zero)
 	}
 	if flags&weir.FIN != 0 {
 		e.sentFIN = true
@@ -146,7 +131,7 @@ func (m *Meter) tcp(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 		rel++
 	}
 	if length > 0 && flags&weir.RST == 0 && inOrder {
-		m.cover(e, rel, rel+uint64(length))
+		m.cover(f, end, rel, rel+uint64(length))
 		m.stream(f, end, rel, ts, p)
 	}
 	if over {
@@ -186,7 +171,7 @@ func (f *flow) notePartial(end uint8, flags weir.TCPFlags) {
 
 // init sets the first sequence number by the first packet, or by a SYN that
 // makes a new start likely.
-func (e *endpoint) init(flags weir.TCPFlags, seq, next uint32) {
+func (e *side) init(flags weir.TCPFlags, seq, next uint32) {
 	syn := flags&weir.SYN != 0
 	switch e.phase {
 	case inactive:
@@ -217,7 +202,6 @@ func (e *endpoint) init(flags weir.TCPFlags, seq, next uint32) {
 
 // noteEvents adds to the history what the flags say.
 func (m *Meter) noteEvents(f *flow, end uint8, flags weir.TCPFlags, rel uint64, length int) {
-	e := &f.s[end].tcp
 	switch flags & (weir.SYN | weir.FIN | weir.RST) {
 	case 0:
 		if length > 0 {
@@ -230,11 +214,11 @@ func (m *Meter) noteEvents(f *flow, end uint8, flags weir.TCPFlags, rel uint64, 
 		if flags&weir.ACK != 0 {
 			letter = 'H'
 		}
-		m.noteControl(f, end, sawSYN, letter, &e.lastSYN, uint32(rel))
+		m.noteControl(f, end, sawSYN, letter, &f.rest[end].lastSYN, uint32(rel))
 	case weir.FIN:
-		m.noteControl(f, end, sawFIN, 'F', &e.lastF, uint32(rel)+uint32(length))
+		m.noteControl(f, end, sawFIN, 'F', &f.rest[end].lastF, uint32(rel)+uint32(length))
 	case weir.RST:
-		m.noteControl(f, end, sawRST, 'R', &e.lastR, uint32(rel))
+		m.noteControl(f, end, sawRST, 'R', &f.rest[end].lastR, uint32(rel))
 	case weir.FIN | weir.RST, weir.FIN | weir.RST | weir.SYN:
 		m.mark(f, end, sawFINRST, 'I')
 	default:
@@ -251,20 +235,20 @@ func (m *Meter) noteControl(f *flow, end uint8, event uint32, letter byte, lates
 }
 
 // scaled counts an event and tells the 1st, 10th, 100th … of its kind.
-func (m *Meter) scaled(f *flow, end uint8, letter byte, n, at *uint32) {
+func (m *Meter) scaled(f *flow, end uint8, letter byte, n *uint32) {
 	*n++
-	if *n < max(*at, 1) {
-		return
+	next := uint32(1)
+	for next < *n && next < 1e9 {
+		next *= 10
 	}
-	m.letterOf(f, end, letter)
-	if *at = max(*at, 1) * 10; *at >= 1e9 {
-		*n = 0
+	if *n == next {
+		m.letterOf(f, end, letter)
 	}
 }
 
 // acknowledged takes an acknowledgment of what e has sent and returns it
 // relative; 0 if it means nothing.
-func (e *endpoint) acknowledged(ack uint32, flags weir.TCPFlags) uint64 {
+func (e *side) acknowledged(ack uint32, flags weir.TCPFlags) uint64 {
 	if e.phase == inactive {
 		e.began(ack - 1)
 		e.last = ack - 1
@@ -283,7 +267,7 @@ func (e *endpoint) acknowledged(ack uint32, flags weir.TCPFlags) uint64 {
 
 // noteSent moves the latest sequence number, or counts a retransmission.
 func (m *Meter) noteSent(f *flow, end uint8, next uint32, flags weir.TCPFlags, length int) {
-	e := &f.s[end].tcp
+	e := &f.s[end]
 	delta := int32(next - e.last)
 	switch {
 	case flags&(weir.SYN|weir.RST) != 0 && (delta > tooFar || delta < -tooFar):
@@ -293,22 +277,23 @@ func (m *Meter) noteSent(f *flow, end uint8, next uint32, flags weir.TCPFlags, l
 	case delta > 0:
 		e.sentUpTo(next)
 	case length > 0:
-		m.scaled(f, end, 'T', &e.again, &e.againAt)
+		m.scaled(f, end, 'T', &f.rest[end].again)
+		f.rest[end].retrans++
 	}
 }
 
 // step moves the state machine and reports whether this end is over.
 func (f *flow) step(m *Meter, end uint8, p *packet.Packet) (over bool) {
-	e := &f.s[end].tcp
+	e := &f.s[end]
 	switch e.phase {
 	case inactive:
 		return f.stepInactive(m, end, p)
 	case synSent, synAckSent:
 		return e.stepHandshake(p.Flags)
 	case established, partial:
-		return e.stepEstablished(&f.s[end^1].tcp, p.Flags)
+		return e.stepEstablished(&f.s[end^1], p.Flags)
 	case finished:
-		if p.Flags&weir.RST != 0 && f.s[end^1].tcp.phase != finished {
+		if p.Flags&weir.RST != 0 && f.s[end^1].phase != finished {
 			e.turn(reset)
 			return !e.closed
 		}
@@ -318,7 +303,7 @@ func (f *flow) step(m *Meter, end uint8, p *packet.Packet) (over bool) {
 
 // stepInactive is the first step of an end.
 func (f *flow) stepInactive(m *Meter, end uint8, p *packet.Packet) (over bool) {
-	e, peer := &f.s[end].tcp, &f.s[end^1].tcp
+	e, peer := &f.s[end], &f.s[end^1]
 	flags := p.Flags
 	isOrig := end == f.orig
 	if flags&weir.SYN != 0 {
@@ -349,7 +334,7 @@ func (f *flow) stepInactive(m *Meter, end uint8, p *packet.Packet) (over bool) {
 }
 
 func (f *flow) stepFirstSYN(m *Meter, end uint8, p *packet.Packet) {
-	e, peer := &f.s[end].tcp, &f.s[end^1].tcp
+	e, peer := &f.s[end], &f.s[end^1]
 	ack := p.Flags&weir.ACK != 0
 	if end == f.orig {
 		if ack {
@@ -371,7 +356,7 @@ func (f *flow) stepFirstSYN(m *Meter, end uint8, p *packet.Packet) {
 	e.turn(established)
 }
 
-func (e *endpoint) stepHandshake(flags weir.TCPFlags) (over bool) {
+func (e *side) stepHandshake(flags weir.TCPFlags) (over bool) {
 	if flags&weir.FIN != 0 {
 		e.turn(finished)
 		over = true
@@ -383,7 +368,7 @@ func (e *endpoint) stepHandshake(flags weir.TCPFlags) (over bool) {
 	return over
 }
 
-func (e *endpoint) stepEstablished(peer *endpoint, flags weir.TCPFlags) (over bool) {
+func (e *side) stepEstablished(peer *side, flags weir.TCPFlags) (over bool) {
 	if flags&(weir.SYN|weir.ACK) == weir.SYN && e.phase == partial && peer.phase == inactive {
 		e.turn(synSent)
 	}
@@ -404,7 +389,7 @@ func (e *endpoint) stepEstablished(peer *endpoint, flags weir.TCPFlags) (over bo
 // close takes note that an end is over, and lets the connection linger if
 // there is nothing more to come from the other.
 func (f *flow) close(end uint8, ts int64) {
-	e, peer := &f.s[end].tcp, &f.s[end^1].tcp
+	e, peer := &f.s[end], &f.s[end^1]
 	again := e.closed
 	e.closed = true
 	if e.phase == reset && e.before == finished {
@@ -418,7 +403,7 @@ func (f *flow) close(end uint8, ts int64) {
 
 // linger sets the end of the connection, unless it is set already.
 func (f *flow) linger(until int64) {
-	if over := f.fixed != 0 && (f.s[0].tcp.closed && f.s[1].tcp.closed); !over || until < f.fixed {
+	if over := f.fixed != 0 && (f.s[0].closed && f.s[1].closed); !over || until < f.fixed {
 		f.fixed = until
 	}
 }
@@ -426,7 +411,7 @@ func (f *flow) linger(until int64) {
 // retime gives an unanswered attempt its end, takes it away when the attempt
 // is answered, and tells the wheel of an end that has moved nearer.
 func (m *Meter) retime(i uint32, f *flow, end uint8, ts int64, flags weir.TCPFlags) {
-	up, down := &f.s[f.orig].tcp, &f.s[f.orig^1].tcp
+	up, down := &f.s[f.orig], &f.s[f.orig^1]
 	attempt := (up.phase == synSent || up.phase == synAckSent) && down.phase == inactive
 	switch {
 	case attempt && f.fixed == 0:
@@ -449,7 +434,7 @@ func (f *flow) reused(end uint8, p *packet.Packet) bool {
 	if p.Flags&weir.SYN == 0 {
 		return false
 	}
-	up, down := &f.s[f.orig].tcp, &f.s[f.orig^1].tcp
+	up, down := &f.s[f.orig], &f.s[f.orig^1]
 	e := up
 	if p.Flags&weir.ACK != 0 {
 		if up.phase != inactive {
@@ -468,7 +453,7 @@ func (f *flow) reused(end uint8, p *packet.Packet) bool {
 }
 
 // tcpState returns conn_state as Zeek's scripts derive it.
-func tcpState(up, down *endpoint, history []byte) weir.State {
+func tcpState(up, down *side, history []byte) weir.State {
 	upQuiet := up.phase == inactive || up.phase == partial
 	downQuiet := down.phase == inactive || down.phase == partial
 	switch {

@@ -403,7 +403,7 @@ func TestCounters(t *testing.T) {
 		_ = d.Decode(&p, LinkEthernet, in, len(in), 0)
 	}
 	_ = d.Decode(&p, 105, nil, 0, 0)
-	want := Counters{Packets: 6, NotIP: 1, Short: 1, BadHeaders: 1, BadLinks: 1, Tunnelled: 1}
+	want := Counters{Packets: 6, NotIP: 1, Frames: 1, Short: 1, BadHeaders: 1, BadLinks: 1, Tunnelled: 1}
 	if got := d.Counters(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

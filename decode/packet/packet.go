@@ -36,6 +36,7 @@ type Packet struct {
 	Flags    weir.TCPFlags
 	Seq, Ack uint32
 	Window   uint16
+	Options  []byte // as far as they were captured
 
 	// ICMP and ICMPv6 only.
 	ICMPType, ICMPCode uint8

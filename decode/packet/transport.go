@@ -55,6 +55,9 @@ func (d *Decoder) tcp(p *Packet, b []byte, n int) error {
 	if len(b) < header {
 		d.counters.CutHeaders++
 	}
+	if header > 20 && len(b) > 20 {
+		p.Options = b[20:min(header, len(b))]
+	}
 	p.PayloadLen = max(n-header, 0)
 	p.Payload = b[min(header, len(b)):]
 	return nil
