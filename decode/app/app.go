@@ -83,6 +83,10 @@ var streams = []signature{
 	{name: "modbus", both: modbus},
 	{name: "dnp3", client: dnp3, server: dnp3},
 	{name: "stratum", client: stratum},
+	{name: "bgp", client: bgp, server: bgp},
+	{name: "enip", client: enip},
+	{name: "diameter", both: diameter},
+	{name: "oracle", client: oracle},
 	{name: "socks", both: socks},
 	{name: "telnet", client: telnet, server: telnet},
 }
@@ -111,7 +115,10 @@ var datagrams = []signature{
 	{name: "syslog", client: syslog},
 	{name: "radius", both: radius},
 	{name: "ipsec", client: isakmp, server: isakmp},
-	{name: "dnp3", client: dnp3, server: dnp3},
+	{name: "netflow", client: netflow},
+	{name: "sflow", client: sflow},
+	{name: "ptp", client: ptp},
+	{name: "dnp3", client: dnp3Datagram, server: dnp3Datagram},
 	{name: "bacnet", client: bacnet, server: bacnet},
 	{name: "coap", both: coap},
 	{name: "bittorrent", client: begins("d1:ad2:id20:"), server: begins("d1:rd2:id20:")}, // BEP 5
@@ -467,6 +474,16 @@ func dnp3(b []byte) bool {
 	return len(b) >= 10 && b[0] == 0x05 && b[1] == 0x64 && b[2] >= 5 && b[3]&0x0f <= 15 && dnp3Function(b[3])
 }
 
+// dnp3Datagram matches a frame that is all of a datagram: data in blocks of 16
+// octets, with two of check behind each.
+func dnp3Datagram(b []byte) bool {
+	if !dnp3(b) {
+		return false
+	}
+	data := int(b[2]) - 5
+	return len(b) == 10+data+(data+15)/16*2
+}
+
 func dnp3Function(control byte) bool {
 	f := control & 0x0f
 	if control&0x40 != 0 { // from the primary station
@@ -544,6 +561,94 @@ func openvpn(client, server []byte) bool {
 	const clientReset, serverReset = 7 << 3, 8 << 3
 	return len(client) >= 14 && client[0] == clientReset && len(server) >= 26 && server[0] == serverReset &&
 		bytes.Contains(server[9:], client[1:9])
+}
+
+// bgp matches an OPEN behind a marker of ones (RFC 4271, 4.1 and 4.2).
+func bgp(b []byte) bool {
+	return len(b) >= 29 && binary.BigEndian.Uint64(b) == 1<<64-1 && binary.BigEndian.Uint64(b[8:]) == 1<<64-1 &&
+		b[16] == 0 && b[17] >= 29 && b[18] == 1 && b[19] == 4
+}
+
+// enip matches RegisterSession, ListServices, ListIdentity or ListInterfaces of
+// EtherNet/IP with no session, status nor options (CIP volume 2, 2-3).
+func enip(b []byte) bool {
+	if len(b) < 24 || int(binary.LittleEndian.Uint16(b[2:]))+24 != len(b) || binary.LittleEndian.Uint64(b[4:]) != 0 || binary.LittleEndian.Uint32(b[20:]) != 0 {
+		return false
+	}
+	switch binary.LittleEndian.Uint16(b) {
+	case 0x65: // version 1, no options
+		return len(b) == 28 && string(b[24:]) == "\x01\x00\x00\x00"
+	case 0x04, 0x63, 0x64:
+		return len(b) == 24
+	}
+	return false
+}
+
+// diameter matches a request for capabilities and its answer (RFC 6733, 3 and 5.3).
+func diameter(client, server []byte) bool {
+	for _, b := range [][]byte{client, server} {
+		if len(b) < 20 || b[0] != 1 || int(binary.BigEndian.Uint32(b)&0xffffff) > len(b) || binary.BigEndian.Uint32(b[4:])&0xffffff != 257 {
+			return false
+		}
+	}
+	return client[4]&0x80 != 0 && server[4]&0x80 == 0 && string(client[12:20]) == string(server[12:20])
+}
+
+// oracle matches the CONNECT of Oracle's TNS: its type, versions that go
+// together, and a description in parentheses (as Wireshark's dissector has it).
+func oracle(b []byte) bool {
+	return len(b) >= 60 && int(binary.BigEndian.Uint16(b)) <= len(b) && b[2] == 0 && b[3] == 0 && b[4] == 1 &&
+		binary.BigEndian.Uint16(b[8:]) >= binary.BigEndian.Uint16(b[10:]) && b[10] >= 1 && bytes.Contains(b[26:min(len(b), 400)], []byte("(DESCRIPTION="))
+}
+
+// netflow matches an export of NetFlow 5, 9 or IPFIX whose counts or lengths
+// agree with the datagram.
+func netflow(b []byte) bool {
+	if len(b) < 24 {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(b[2:]))
+	switch binary.BigEndian.Uint16(b) {
+	case 5:
+		return n > 0 && len(b) == 24+48*n
+	case 9: // then a template, or data, whose set is within
+		id, size := binary.BigEndian.Uint16(b[20:]), int(binary.BigEndian.Uint16(b[22:]))
+		return n > 0 && n < 512 && (id < 2 || id > 255) && size >= 4 && 20+size <= len(b)
+	case 10:
+		id, size := binary.BigEndian.Uint16(b[16:]), int(binary.BigEndian.Uint16(b[18:]))
+		return n == len(b) && (id == 2 || id == 3 || id > 255) && size >= 4 && 16+size <= len(b)
+	}
+	return false
+}
+
+// sflow matches a datagram of version 5 from an agent with an address, with
+// samples of kinds that there are (sFlow 5, 5).
+func sflow(b []byte) bool {
+	if len(b) < 36 || binary.BigEndian.Uint32(b) != 5 {
+		return false
+	}
+	at := 8 + 4
+	switch binary.BigEndian.Uint32(b[4:]) {
+	case 1:
+	case 2:
+		at += 12
+	default:
+		return false
+	}
+	if len(b) < at+20 {
+		return false
+	}
+	samples, kind, size := binary.BigEndian.Uint32(b[at+12:]), binary.BigEndian.Uint32(b[at+16:]), 0
+	if len(b) >= at+24 {
+		size = int(binary.BigEndian.Uint32(b[at+20:]))
+	}
+	return samples > 0 && samples < 100 && kind >= 1 && kind <= 5 && at+24+size <= len(b)
+}
+
+// ptp matches a message of version 2 to the ports of the Precision Time
+// Protocol by its length and its kind (IEEE 1588, 13.3).
+func ptp(b []byte) bool {
+	return len(b) >= 44 && b[1]&0xf == 2 && int(binary.BigEndian.Uint16(b[2:])) == len(b) && b[5] == 0 && (b[0]&0xf <= 3 || b[0]&0xf >= 8) && b[32] <= 5
 }
 
 // bacnet matches a virtual link header whose length is that of the datagram, and
