@@ -10,16 +10,20 @@ import (
 	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/discovery"
 	"github.com/weir-nta/weir/decode/dtls"
+	"github.com/weir-nta/weir/decode/ftp"
 	"github.com/weir-nta/weir/decode/http"
 	"github.com/weir-nta/weir/decode/industrial"
+	"github.com/weir-nta/weir/decode/irc"
 	"github.com/weir-nta/weir/decode/kerberos"
 	"github.com/weir-nta/weir/decode/ldap"
+	"github.com/weir-nta/weir/decode/mail"
 	"github.com/weir-nta/weir/decode/mining"
 	"github.com/weir-nta/weir/decode/mqtt"
 	"github.com/weir-nta/weir/decode/ntp"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/decode/quic"
 	"github.com/weir-nta/weir/decode/smb"
+	"github.com/weir-nta/weir/decode/socks"
 	"github.com/weir-nta/weir/decode/ssh"
 	"github.com/weir-nta/weir/decode/tunnel"
 	"github.com/weir-nta/weir/internal/recent"
@@ -40,7 +44,13 @@ var readers = map[string]func() dialog.Reader{
 	"ssdp":        discovery.NewSSDP,
 	"wsd":         discovery.NewWSD,
 	"netbios_dgm": discovery.NewDatagrams,
+	"ftp":         ftp.New,
 	"http":        func() dialog.Reader { return http.New() },
+	"imap":        mail.NewIMAP,
+	"irc":         irc.New,
+	"pop3":        mail.NewPOP3,
+	"smtp":        mail.NewSMTP,
+	"socks":       socks.New,
 	"modbus":      industrial.NewModbus,
 	"kerberos":    func() dialog.Reader { return kerberos.New() },
 	"kpasswd":     func() dialog.Reader { return kerberos.New() },
