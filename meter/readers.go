@@ -22,6 +22,7 @@ import (
 	"github.com/weir-nta/weir/decode/ntp"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/decode/quic"
+	"github.com/weir-nta/weir/decode/rdp"
 	"github.com/weir-nta/weir/decode/smb"
 	"github.com/weir-nta/weir/decode/socks"
 	"github.com/weir-nta/weir/decode/ssh"
@@ -55,6 +56,7 @@ var readers = map[string]func() dialog.Reader{
 	"kerberos":    func() dialog.Reader { return kerberos.New() },
 	"kpasswd":     func() dialog.Reader { return kerberos.New() },
 	"ldap":        func() dialog.Reader { return ldap.New() },
+	"rdp":         func() dialog.Reader { return rdp.New() },
 	"mqtt":        mqtt.New,
 	"mysql":       database.NewMySQL,
 	"postgresql":  database.NewPostgreSQL,
