@@ -36,11 +36,12 @@ var (
 // conversation's packets on. That the declarations hold is tested by decoding
 // real input of each.
 var SourceKinds = []SourceKind{
-	{Name: "packets", Kinds: []string{"pcap"}, Note: "captures and interfaces; what is encrypted stays so",
+	{Name: "packets", Kinds: []string{"pcap", "interface"}, Note: "captures and interfaces; what is encrypted stays so",
 		Sees: map[string][]string{
-			"conn":   slices.Concat(counted, named, []string{"slice", "ongoing", "state", "history", "flags.up", "flags.down", "vlan", "tunnel"}),
-			"dns":    {"*"},
-			"oddity": {"*"},
+			"conn": slices.Concat(counted, named, []string{"slice", "ongoing", "state", "history", "flags.up", "flags.down", "vlan", "tunnel",
+				"src.mac", "dst.mac", "ttl.up", "ttl.down", "tcp.*", "shape.*"}),
+			"dns": {"*"}, "http": {"*"}, "ssh": {"*"}, "smb": {"*"}, "dce_rpc": {"*"}, "kerberos": {"*"}, "ntlm": {"*"}, "rdp": {"*"}, "dhcp": {"*"},
+			"command": {"*"}, "announcement": {"*"}, "oddity": {"*"},
 		}},
 	{Name: "NetFlow 1, 5, 7", Kinds: []string{"netflow1", "netflow5", "netflow7"}, Note: "IPv4 only; counters and flags",
 		Sees: map[string][]string{"conn": exported}},
