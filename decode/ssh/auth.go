@@ -1,5 +1,7 @@
 package ssh
 
+import "bytes"
+
 // Sizes of messages (RFC 4252, 5; RFC 4253, 10).
 const (
 	acceptSize  = 1 + 4 + len("ssh-userauth") // SERVICE_ACCEPT
@@ -8,9 +10,10 @@ const (
 	// shortest, and no server has more than this.
 	minFailureSize = 1 + 4 + len("password") + 1
 	maxFailureSize = 1 + 4 + 100 + 1
-	// maxNone is the longest request with the method "none", by which clients
-	// ask what methods there are, of a user with 32 letters.
-	maxNone = 1 + 4 + 32 + 4 + len("ssh-connection") + 4 + len("none")
+	// maxNone is a request with the method "none", by which clients ask what
+	// methods there are, of a user with 8 letters. A password of any length
+	// makes a longer one.
+	maxNone = 1 + 4 + 8 + 4 + len("ssh-connection") + 4 + len("none")
 	// padding is the random padding that a packet may have and still be taken
 	// for SERVICE_ACCEPT: some servers pad more than they need to.
 	padding = 64
@@ -20,9 +23,12 @@ const (
 // succeeded.
 type logon struct {
 	phase    logonPhase
-	success  int // size of USERAUTH_SUCCESS
-	asked    int // size of the latest packet of the client
-	failure  int // size of USERAUTH_FAILURE, 0 until one was seen
+	success  int  // size of USERAUTH_SUCCESS
+	asked    int  // octets that the client has said since the latest answer
+	asks     int  // times that it has asked for a user
+	answered bool // the latest word is the server's
+	failure  int  // size of USERAUTH_FAILURE, 0 until one was seen
+	probes   bool // the client's software begins with the method "none"
 	attempts uint32
 	done     bool // it has succeeded
 	unsure   bool // something was missed: what did not come may have come
@@ -46,12 +52,19 @@ func (l *logon) client(n int) {
 	if l.phase == beforeService {
 		l.phase = service
 	}
-	l.asked = n
+	if l.answered && l.phase == user {
+		l.asks++
+	}
+	if l.answered {
+		l.answered, l.asked = false, 0
+	}
+	l.asked += n
 }
 
 // server takes a packet of the server; up and down are how packets look.
 func (l *logon) server(n int, up, down *seal) {
 	l.packets++
+	l.answered = true
 	switch l.phase {
 	case beforeService: // EXT_INFO (RFC 8308)
 	case service:
@@ -79,7 +92,7 @@ func (l *logon) answer(n int, up, down *seal) {
 		l.done = true
 	case l.failure == 0 && n >= down.size(minFailureSize) && n <= down.size(maxFailureSize):
 		l.failure = n
-		if up.known && l.asked > up.size(maxNone) {
+		if l.asks > 1 || !l.probes && up.known && l.asked > up.size(maxNone) {
 			l.attempts++ // more than a question what methods there are
 		}
 	case n == l.failure:
@@ -87,14 +100,27 @@ func (l *logon) answer(n int, up, down *seal) {
 	}
 }
 
-// outcome returns how the logon seems to have ended: nothing if nobody tried,
-// or if the answer may have been missed.
-func (l *logon) outcome() string {
+// begins notes what the client's software calls itself. That of OpenSSH and
+// PuTTY asks what methods there are before it tries one; of others the size
+// of the first request has to tell.
+func (l *logon) begins(software []byte) {
+	l.probes = bytes.HasPrefix(software, []byte("SSH-2.0-OpenSSH")) || bytes.HasPrefix(software, []byte("SSH-2.0-PuTTY"))
+}
+
+// outcome returns how the logon seems to have ended, after how many attempts:
+// nothing if nobody was refused but who asked what methods there are, or if the
+// answer may have been missed. Who asks again and ends without an answer was
+// refused the first time, though that be hidden in one segment with a banner.
+func (l *logon) outcome(up *seal) (auth string, attempts uint32) {
+	attempts = l.attempts
+	if attempts == 0 && l.asks > 1 && !l.answered && up.known && l.asked > up.size(maxNone) {
+		attempts = 1
+	}
 	switch {
 	case l.done:
-		return "success"
-	case l.attempts > 0 && !l.unsure:
-		return "failure"
+		auth = "success"
+	case attempts > 0 && !l.unsure:
+		auth = "failure"
 	}
-	return ""
+	return auth, attempts
 }

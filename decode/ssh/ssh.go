@@ -129,7 +129,7 @@ func (r *Reader) tell(d *dialog.Dialog) {
 	r.told = true
 	s.Endpoints = d.Endpoints
 	s.Time = r.begun
-	s.Auth, s.Attempts = r.logon.outcome(), r.logon.attempts
+	s.Auth, s.Attempts = r.logon.outcome(&r.ends[dialog.Client].seal)
 	d.Batch.SSH = append(d.Batch.SSH, *s)
 	r.ends[0].offer, r.ends[1].offer = nil, nil
 }
@@ -166,6 +166,7 @@ func (r *Reader) version(from dialog.End, line []byte) {
 	text := uri.Printable(line, maxBanner)
 	if from == dialog.Client {
 		s.Client = text
+		r.logon.begins(line)
 	} else {
 		s.Server = text
 	}
