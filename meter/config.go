@@ -66,7 +66,7 @@ func DefaultConfig() Config {
 		MaxHeadTotal: 64 << 20,
 		MaxReaders:   1 << 17,
 		Shapes:       true,
-		MaxShapes:    1 << 18,
+		MaxShapes:    1 << 19,
 		MaxQueries:   1 << 16,
 		BatchRecords: 1024,
 	}
