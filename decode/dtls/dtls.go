@@ -63,6 +63,10 @@ type message struct {
 	body   pieces.Stream
 }
 
+// Is reports whether a datagram is DTLS where it may be STUN or media as well
+// (RFC 7983, 7).
+func Is(b []byte) bool { return len(b) > 0 && b[0] >= changeCipherSpec && b[0] <= lastType }
+
 // New returns a reader for a conversation that has just been recognised.
 func New() *Reader { return &Reader{} }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/dtls"
 	"github.com/weir-nta/weir/internal/uri"
 )
 
@@ -13,6 +14,7 @@ import (
 // commands that wait to be handed on.
 type STUN struct {
 	commands dialog.Commands
+	media    dtls.Reader       // of the media that the messages are about
 	asked    [maxAsked]request // a ring
 	next     int
 }
@@ -62,7 +64,11 @@ var stunMethods = map[uint16]string{
 // Read takes one datagram, or of a stream as many messages as are whole.
 func (r *STUN) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
 	if d.Proto != weir.TCP {
-		r.message(d, b)
+		if dtls.Is(b) {
+			r.media.Read(d, from, b)
+		} else {
+			r.message(d, b)
+		}
 		return len(b)
 	}
 	used := 0
@@ -111,7 +117,7 @@ func (r *STUN) add(d *dialog.Dialog, c weir.Command) {
 // message takes one message.
 func (r *STUN) message(d *dialog.Dialog, b []byte) {
 	if len(b) < stunHeader || b[0] > 0x3f || string(b[4:8]) != stunCookie || int(binary.BigEndian.Uint16(b[2:]))+stunHeader > len(b) {
-		return // channel data, or what was agreed on: media, DTLS
+		return // channel data, or what was agreed on: media
 	}
 	kind := binary.BigEndian.Uint16(b)
 	id := [12]byte(b[8:20])
