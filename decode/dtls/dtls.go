@@ -5,7 +5,8 @@
 // JA4 begins with a d.
 //
 // Where DTLS shares its ports with STUN and media, as that of WebRTC does,
-// what is not DTLS is passed over (RFC 7983).
+// what is not DTLS is passed over (RFC 7983), and the conversation keeps the name
+// of what it began with.
 package dtls
 
 import (
@@ -172,6 +173,6 @@ func (r *Reader) message(d *dialog.Dialog, from dialog.End, msg []byte) {
 		e.done = true // no certificate: resumed or anonymous
 	}
 	if ok {
-		d.App, d.TLS = "dtls", t
+		d.TLS = t
 	}
 }
