@@ -24,6 +24,7 @@ import (
 	"github.com/weir-nta/weir/decode/quic"
 	"github.com/weir-nta/weir/decode/rdp"
 	"github.com/weir-nta/weir/decode/smb"
+	"github.com/weir-nta/weir/decode/snmp"
 	"github.com/weir-nta/weir/decode/socks"
 	"github.com/weir-nta/weir/decode/ssh"
 	"github.com/weir-nta/weir/decode/tunnel"
@@ -57,6 +58,7 @@ var readers = map[string]func() dialog.Reader{
 	"kpasswd":     func() dialog.Reader { return kerberos.New() },
 	"ldap":        func() dialog.Reader { return ldap.New() },
 	"rdp":         func() dialog.Reader { return rdp.New() },
+	"snmp":        func() dialog.Reader { return snmp.New() },
 	"mqtt":        mqtt.New,
 	"mysql":       database.NewMySQL,
 	"postgresql":  database.NewPostgreSQL,
