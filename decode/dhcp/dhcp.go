@@ -40,6 +40,7 @@ const (
 // A Reader reads all conversations of DHCP of one meter.
 type Reader struct {
 	pending []exchange // in the order in which they began
+	message message    // being read
 }
 
 // New returns a Reader.
@@ -58,6 +59,7 @@ type exchange struct {
 	flow   weir.Endpoints // that the last message belongs to
 	last   netip.Addr     // server that has sent the last message, invalid if the client has
 	told   bool           // its record was made: what may still come is repetition
+	asked  bool           // the client was heard
 	record weir.DHCPMessage
 }
 
@@ -71,11 +73,13 @@ type message struct {
 	record     weir.DHCPMessage // what it says, to be merged
 	relay      netip.Addr       // that has passed it on
 	mac        string           // of the device that has sent it, if that is seen
+	hardware   [6]byte          // the client's link-layer address, not written yet
 }
 
 // Read takes one datagram.
 func (r *Reader) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
-	m := message{sender: d.Src, mac: d.SrcMAC}
+	m := &r.message
+	*m = message{sender: d.Src, mac: d.SrcMAC}
 	if from == dialog.Server {
 		m.sender, m.mac = d.Dst, d.DstMAC
 	}
@@ -90,7 +94,7 @@ func (r *Reader) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
 	}
 	r.expire(d)
 	m.announce(d)
-	r.take(d, &m)
+	r.take(d, m)
 	return len(b)
 }
 
@@ -133,6 +137,9 @@ func (r *Reader) drop(n int) {
 func (x *exchange) tell(d *dialog.Dialog) {
 	if !x.told {
 		x.told = true
+		if !x.asked && x.record.Assigned.IsValid() {
+			x.record.Src = x.record.Assigned // nothing shows that it had none
+		}
 		d.Batch.DHCP = append(d.Batch.DHCP, x.record)
 		x.record.Messages = slices.Clone(x.record.Messages) // the batch is not to be written to any more
 	}
@@ -174,8 +181,11 @@ func (x *exchange) add(m *message) {
 	}
 	if n.MAC != "" {
 		r.MAC = n.MAC
+	} else if m.hardware != [6]byte{} && r.MAC == "" {
+		r.MAC = macText(m.hardware[:])
 	}
 	x.last = netip.Addr{}
+	x.asked = x.asked || m.fromClient
 	if m.fromClient {
 		later(&r.Host, n.Host)
 		later(&r.FQDN, n.FQDN)
@@ -223,6 +233,9 @@ func later(old *string, new string) {
 // relay has passed it on.
 func (m *message) announce(d *dialog.Dialog) {
 	before := d.Endpoints
+	if m.sender == d.Dst {
+		d.Src, d.Dst, d.SrcPort, d.DstPort = d.Dst, d.Src, d.DstPort, d.SrcPort
+	}
 	if m.relay.IsValid() && !m.relay.IsUnspecified() {
 		d.Src = m.relay
 		mac := ""

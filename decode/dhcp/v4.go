@@ -66,7 +66,7 @@ func (m *message) v4(b []byte) bool {
 	if relay := addr4(b[24:]); relay.IsValid() {
 		m.relay = relay
 	}
-	m.hardware(b)
+	m.takeHardware(b)
 	m.record.Src = addr4(b[12:])
 	if m.fromClient && !m.record.Src.IsValid() && !m.relay.IsValid() && !m.sender.IsUnspecified() {
 		m.record.Src = m.sender
@@ -85,12 +85,12 @@ func (m *message) v4(b []byte) bool {
 	return true
 }
 
-// hardware takes the client's link-layer address.
-func (m *message) hardware(b []byte) {
+// takeHardware takes the client's link-layer address.
+func (m *message) takeHardware(b []byte) {
 	size := int(min(b[2], 16))
 	m.client = number(b[28 : 28+size])
 	if b[1] == ethernet && size == 6 && m.client != 0 {
-		m.record.MAC = macText(b[28:34])
+		m.hardware = [6]byte(b[28:34])
 	}
 }
 
@@ -162,7 +162,7 @@ func (m *message) option(kind byte, v []byte) {
 		if m.client == 0 { // no hardware address in the fixed part: this is its own
 			m.client = number(v)
 			if len(v) == 7 && v[0] == ethernet {
-				r.MAC = macText(v[1:])
+				m.hardware = [6]byte(v[1:])
 			}
 		}
 	case optFQDN:

@@ -79,6 +79,7 @@ type Dialog struct {
 	Expect func(Expected)
 
 	announce func(*weir.Announcement)
+	said     weir.Announcement // shown to announce, so that repeating one costs no memory
 	anew     bool
 }
 
@@ -132,7 +133,8 @@ func (d *Dialog) IsAnew() bool { return d.anew }
 func (d *Dialog) Announce(a weir.Announcement) {
 	a.Endpoints = d.Endpoints
 	if d.announce != nil {
-		d.announce(&a)
+		d.said = a
+		d.announce(&d.said)
 	} else {
 		d.Batch.Announcements = append(d.Batch.Announcements, a)
 	}
