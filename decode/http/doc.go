@@ -23,7 +23,10 @@
 //     without its own. A million tiny requests in one segment after the other
 //     are a million records: that is what was done, and batches are bounded by
 //     the meter.
-//   - HTTP/0.9 has no version in its request and is not recognised.
+//   - HTTP/0.9 has no version in its request and is not recognised. Where the
+//     first request of a client has none but the server answers in HTTP/1, it is
+//     told without.
+//   - Version is that of the request.
 //
 // A connection that changes its protocol is given back to be recognised anew
 // (CONNECT, Upgrade to TLS and whatever else), or named and left: websocket,

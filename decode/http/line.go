@@ -89,6 +89,22 @@ func cutRequest(line []byte) (r requestLine, ok bool) {
 	return requestLine{line[:n], line[n+1 : i], line[len(line)-1]}, true
 }
 
+// cutBroken takes a request line apart whose version is missing or none: what a
+// scanner sends that looks how a server answers, which it does.
+func cutBroken(line []byte) (r requestLine, ok bool) {
+	n := methodLength(line)
+	if n <= 0 {
+		return r, false
+	}
+	r.method, r.target = line[:n], bytes.TrimSpace(line[n+1:])
+	if i := bytes.LastIndex(line, []byte(" HTTP/")); i > n {
+		r.target = line[n+1 : i]
+	} else if i == n {
+		r.target = nil
+	}
+	return r, usualMethod(r.method)
+}
+
 func isVersion(b []byte) bool {
 	return len(b) == 8 && string(b[:7]) == "HTTP/1." && b[7]-'0' < 10
 }
@@ -147,11 +163,11 @@ func cutField(b []byte) (field []byte, used int, ended bool) {
 // hostOf returns the host that the target names: in the absolute form, which
 // goes before the header (RFC 9112, 3.2.2), or as the far end of a CONNECT.
 func hostOf(connect bool, target []byte) string {
-	if connect {
-		return uri.Host(target)
-	}
 	if len(target) > 0 && target[0] == '/' {
 		return ""
+	}
+	if connect {
+		return uri.Host(target)
 	}
 	i := bytes.Index(target, []byte("://"))
 	if i <= 0 || bytes.ContainsAny(target[:i], "/?") {
@@ -194,9 +210,20 @@ func methodName(b []byte) string {
 	return string(b)
 }
 
-// versionName returns the version with that minor number.
+// usualMethod reports whether it is one of the methods of RFC 9110, 9.3.
+func usualMethod(b []byte) bool {
+	switch string(b) {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE":
+		return true
+	}
+	return false
+}
+
+// versionName returns the version with that minor number, "" for none.
 func versionName(minor byte) string {
 	switch minor {
+	case 0:
+		return ""
 	case '1':
 		return "1.1"
 	case '0':

@@ -50,6 +50,7 @@ type side struct {
 	state state
 	mute  bool // the message belongs to no transaction that is still to be told
 	sniff bool // the first octets of the body are still to be seen
+	begun bool // a message has been seen
 	began time.Time
 	head  int    // octets of the head
 	left  uint64 // octets of the body, or of its chunk
@@ -157,7 +158,7 @@ func (r *Reader) start(d *dialog.Dialog, from dialog.End, b []byte) int {
 		s.began = d.Time
 	}
 	status := Looks(from == dialog.Client, b)
-	if status == wire.No {
+	if status == wire.No && !r.broken(from, b) {
 		d.TellOdd(from, "http_astray", "")
 		return blank + r.stray(d, from, b)
 	}
@@ -168,7 +169,7 @@ func (r *Reader) start(d *dialog.Dialog, from dialog.End, b []byte) int {
 		}
 		return blank
 	}
-	s.message = message{}
+	s.message, s.begun = message{}, true
 	s.head, s.size, s.seen, s.sniff, s.state, s.file = 0, 0, 0, false, inFields, nil
 	if from == dialog.Client {
 		r.request(d, line)
@@ -177,6 +178,17 @@ func (r *Reader) start(d *dialog.Dialog, from dialog.End, b []byte) int {
 	}
 	s.began = time.Time{}
 	return blank + r.ofHead(d, from, n)
+}
+
+// broken reports whether the first thing that a client says is a request without
+// a version.
+func (r *Reader) broken(from dialog.End, b []byte) bool {
+	if from == dialog.Server || r.ends[from].begun {
+		return false
+	}
+	line, _, _ := cutLine(b)
+	_, ok := cutBroken(line)
+	return ok
 }
 
 // ofHead counts octets of a head. One without end is left.
@@ -193,8 +205,8 @@ func (r *Reader) request(d *dialog.Dialog, line []byte) {
 	s := &r.ends[dialog.Client]
 	q, ok := cutRequest(line)
 	if !ok {
-		r.lose(d, dialog.Client)
-		return
+		d.TellOdd(dialog.Client, "http_request_line", "")
+		q, _ = cutBroken(line)
 	}
 	x := exchange{HTTPTransaction: weir.HTTPTransaction{Endpoints: d.Endpoints, Method: methodName(q.method), Version: versionName(q.minor)}}
 	x.Time = s.began

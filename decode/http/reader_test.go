@@ -134,6 +134,10 @@ var cases = map[string]struct {
 		turns{c("GET /slow HTTP/1.1\r\nHost: b\r\nX-a: b\r\n")},
 		[]weir.HTTPTransaction{{Method: "GET", URI: "/slow", Host: "b", Version: "1.1"}},
 	},
+	"no version": {
+		turns{c("DELETE /a?b=c HTTP/1.\r\nHost: b\r\n\r\n"), s("HTTP/1.0 400 No\r\nContent-Length: 2\r\n\r\nno")},
+		[]weir.HTTPTransaction{{Method: "DELETE", URI: "/a?b=*", Host: "b", Status: 400, BodyDown: 2}},
+	},
 	"refused tunnel": {
 		turns{c("CONNECT a:443 HTTP/1.1\r\n\r\n"), s("HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno"), c("GET http://a/ HTTP/1.1\r\n\r\n"), s("HTTP/1.1 200 OK\r\n\r\nbody")},
 		[]weir.HTTPTransaction{{Method: "CONNECT", URI: "a:443", Host: "a", Version: "1.1", Status: 407, BodyDown: 2}, {Method: "GET", URI: "http://a/", Host: "a", Version: "1.1", Status: 200, BodyDown: 4}},
