@@ -18,6 +18,7 @@ import (
 	"github.com/weir-nta/weir/decode/dialog/dialogtest"
 	"github.com/weir-nta/weir/decode/dtls"
 	"github.com/weir-nta/weir/internal/sharedtest"
+	"github.com/weir-nta/weir/meter/metertest"
 )
 
 // record returns a record of the handshake in epoch 0.
@@ -234,6 +235,14 @@ func TestZeek(t *testing.T) {
 	y.compare(t, "webrtc", "subject", h.Subject, want[17])
 	y.compare(t, "webrtc", "issuer", h.Issuer, want[18])
 	y.require(t, map[string]int{"cipher": 1, "sha256": 1, "subject": 1, "issuer": 1})
+}
+
+// TestMeter: the meter tells of the same beside STUN.
+func TestMeter(t *testing.T) {
+	b := metertest.Records(t, sharedtest.Path(t, "conformance/zeek/testing/btest/Traces/tls/webrtc-stun.pcap"))
+	if len(b.Flows) != 1 || b.Flows[0].App != "stun" || b.Flows[0].TLS == nil || b.Flows[0].TLS.Subject != "CN=a" || b.Flows[0].TLS.JA4 == "" {
+		t.Errorf("%+v", b.Flows)
+	}
 }
 
 // TestArkime compares with what Arkime says of its own captures.

@@ -22,6 +22,7 @@ import (
 	"github.com/weir-nta/weir/decode/dialog/dialogtest"
 	"github.com/weir-nta/weir/decode/quic"
 	"github.com/weir-nta/weir/internal/sharedtest"
+	"github.com/weir-nta/weir/meter/metertest"
 )
 
 // A shake is a conversation of QUIC in a capture.
@@ -175,6 +176,23 @@ func TestJA4(t *testing.T) {
 	}
 	y.require(t, "ja4", 48)
 	y.require(t, "sni", 48)
+}
+
+// TestMeter: what the meter tells of the flows of a capture is the same.
+func TestMeter(t *testing.T) {
+	file := filepath.Join(sharedtest.Path(t, "conformance/ja4/pcap"), "tls-handshake.pcapng")
+	got := map[[2]netip.AddrPort]*weir.Flow{}
+	flows := metertest.Records(t, file).Flows
+	for i := range flows {
+		f := &flows[i]
+		got[[2]netip.AddrPort{netip.AddrPortFrom(f.Src, f.SrcPort), netip.AddrPortFrom(f.Dst, f.DstPort)}] = f
+	}
+	for _, s := range shakes(t, file) {
+		f := got[[2]netip.AddrPort{s.from, s.to}]
+		if f == nil || f.App != "quic" || f.TLS == nil || *f.TLS != s.tls || f.TLS.JA4 == "" {
+			t.Errorf("%v > %v: %+v, want %+v", s.from, s.to, f, s.tls)
+		}
+	}
 }
 
 // TestZeek compares with quic.log and ssl.log of Zeek's own tests.
