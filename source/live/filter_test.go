@@ -3,7 +3,9 @@ package live
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -107,6 +109,17 @@ func tcpdumpProgram(t *testing.T, expr string) (program []bpf.RawInstruction) {
 		program = append(program, bpf.RawInstruction{Op: uint16(v[0]), Jt: uint8(v[1]), Jf: uint8(v[2]), K: uint32(v[3])})
 	}
 	return program
+}
+
+// emptyCapture returns the path of a capture of Ethernet without packets.
+func emptyCapture(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "empty.pcap")
+	header := []byte{0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0}
+	if err := os.WriteFile(path, header, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // manyPacketsOf returns frames of few addresses and ports, so that filters fit

@@ -3,7 +3,9 @@ package live
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +35,8 @@ type link struct {
 	since   time.Time // of the state up, there
 	downs   int       // times it went down or away
 	offload offloads
+	lost    uint64 // packets that the card or its driver lost since it was opened
+	before  uint64 // and had lost by then
 }
 
 // find looks an interface up by its name.
@@ -60,6 +64,7 @@ func (l *link) find() error {
 	l.there, l.now = true, l.name
 	l.up = l.flags(l.name)
 	l.offload = l.readOffloads(l.name)
+	l.before = deviceCounters(l.name).lost
 	return nil
 }
 
@@ -147,6 +152,10 @@ func (l *link) look(now time.Time) (said []string, gone bool) {
 	}
 	up := l.flags(name)
 	l.offload = l.readOffloads(name)
+	if lost := deviceCounters(name).lost; lost > l.before {
+		l.lost += lost - l.before
+		l.before = lost
+	}
 	switch {
 	case l.up && !up:
 		l.since = now
@@ -173,6 +182,39 @@ func (l *link) lose() {
 	l.there, l.up = false, false
 }
 
+// losses returns what the card or its driver has lost.
+func (l *link) losses() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// A deviceCount is what the kernel counts of an interface.
+type deviceCount struct{ lost, sent uint64 }
+
+// deviceCounters reads /proc/net/dev (proc_pid_net(5)): received packets that
+// were dropped, missed by the card or did not fit its queue, and packets sent.
+func deviceCounters(name string) (c deviceCount) {
+	text, err := os.ReadFile("/proc/net/dev")
+	if err != nil {
+		return c
+	}
+	for line := range strings.Lines(string(text)) {
+		of, counts, _ := strings.Cut(line, ":")
+		f := strings.Fields(counts)
+		if strings.TrimSpace(of) != name || len(f) < 10 {
+			continue
+		}
+		const drop, fifo, sent = 3, 4, 9
+		for _, at := range []int{drop, fifo} {
+			n, _ := strconv.ParseUint(f[at], 10, 64)
+			c.lost += n
+		}
+		c.sent, _ = strconv.ParseUint(f[sent], 10, 64)
+	}
+	return c
+}
+
 // notes says what the user should know of the interface.
 func (l *link) notes(seen *Seen) (list []string) {
 	l.mu.Lock()
@@ -185,6 +227,10 @@ func (l *link) notes(seen *Seen) (list []string) {
 	}
 	if l.downs > 0 {
 		list = append(list, fmt.Sprintf("%s went down or away %d times: what passed meanwhile is not known", l.name, l.downs))
+	}
+	if l.lost > 0 {
+		list = append(list, fmt.Sprintf("%s lost %s packets in the card or its driver, before they could be seen: a longer queue (`ethtool -G %s rx 4096`) may help; `ethtool -S %s` tells more",
+			l.now, thousands(int64(l.lost)), l.now, l.now))
 	}
 	return append(list, l.offload.notes(l.now, seen.Merged)...)
 }
@@ -272,6 +318,9 @@ func (c *Config) openBundle(l *link, factor uint32) (_ bundle, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.loopback() {
+		program = append(slices.Clone(takeIncoming), program...)
+	}
 	n := c.workers()
 	b := make(bundle, 0, n)
 	defer func() {
@@ -280,7 +329,7 @@ func (c *Config) openBundle(l *link, factor uint32) (_ bundle, err error) {
 		}
 	}()
 	for range n {
-		r, err := openRing(l, c.RingBytes/n)
+		r, err := openRing(l, c.BufferBytes/n)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", l.name, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/meter"
+	"github.com/weir-nta/weir/packetring"
 )
 
 // Config says what a [Source] watches.
@@ -30,9 +31,11 @@ type Config struct {
 	// Workers is how many goroutines meter the packets of a point, each with
 	// rings and a table of flows of its own; 0 for one per CPU.
 	Workers int
-	// RingBytes is how much the rings of an interface hold, all together. It is
+	// BufferBytes is how much the rings of an interface hold, all together. It is
 	// memory of the kernel, taken at once.
-	RingBytes int
+	BufferBytes int
+	// Ring keeps the packets themselves on disk, nil for nobody.
+	Ring *packetring.Ring
 	// Count ends Run after so many packets, 0 for never.
 	Count int64
 	// Meter sets up the metering; its limits are for all workers together.
@@ -76,18 +79,18 @@ func ParsePoint(text string) (Point, error) {
 }
 
 const (
-	maxName     = 15 // IFNAMSIZ less the zero
-	minSnapLen  = 64
-	maxSnapLen  = 65535 // with offloads packets may be longer; their first bytes are what is read
-	minRing     = 1 << 20
-	maxRing     = 1 << 30
-	maxWorkers  = 64
-	defaultRing = 128 << 20 // a tenth of a second of 10 Gbit/s
+	maxName       = 15 // IFNAMSIZ less the zero
+	minSnapLen    = 64
+	maxSnapLen    = 65535 // with offloads packets may be longer; their first bytes are what is read
+	minBuffer     = 1 << 20
+	maxBuffer     = 1 << 30
+	maxWorkers    = 64
+	defaultBuffer = 128 << 20 // a tenth of a second of 10 Gbit/s
 )
 
 // DefaultConfig returns a configuration that lacks nothing but points.
 func DefaultConfig() Config {
-	return Config{SnapLen: maxSnapLen, RingBytes: defaultRing, Meter: meter.DefaultConfig()}
+	return Config{SnapLen: maxSnapLen, BufferBytes: defaultBuffer, Meter: meter.DefaultConfig()}
 }
 
 // ErrNoRight says that the program may not capture.
@@ -117,7 +120,7 @@ func (c *Config) check() error {
 		name          string
 		val, min, max int
 	}{
-		{"snaplen", c.SnapLen, minSnapLen, maxSnapLen}, {"ring_size", c.RingBytes, minRing, maxRing}, {"workers", c.Workers, 0, maxWorkers},
+		{"snaplen", c.SnapLen, minSnapLen, maxSnapLen}, {"buffer_size", c.BufferBytes, minBuffer, maxBuffer}, {"workers", c.Workers, 0, maxWorkers},
 	} {
 		if n.val < n.min || n.val > n.max {
 			return fmt.Errorf("%s: got %d, want %d to %d", n.name, n.val, n.min, n.max)

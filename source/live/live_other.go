@@ -26,3 +26,6 @@ func (*Source) Close() {}
 
 // Views returns nothing.
 func (*Source) Views() []View { return nil }
+
+// ReduceRights returns [ErrNotHere].
+func ReduceRights(string) error { return ErrNotHere }

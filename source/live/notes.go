@@ -14,7 +14,7 @@ func notes(name string, s *Seen, d *packet.Counters, snapLen int) (out []string)
 			out = append(out, name+": "+fmt.Sprintf(format, args...))
 		}
 	}
-	say(s.Dropped, "the kernel dropped %s of %s packets (%s): they came faster than they were metered; a larger ring (--ring-size), more workers (--workers), "+
+	say(s.Dropped, "the kernel dropped %s of %s packets (%s): they came faster than they were metered; a larger buffer (--buffer-size), more workers (--workers), "+
 		"or a filter that leaves out what need not be seen (--filter)", thousands(s.Dropped), thousands(s.Dropped+s.Packets), percent(float64(s.Dropped)/float64(s.Dropped+s.Packets)))
 	if share, ok := s.OneWayShare(); ok && share > tellOneWay {
 		say(1, "of %s of TCP conversations one direction only is seen: have the switch mirror both (rx and tx), name both outlets of a tap as one (eth1+eth2), "+

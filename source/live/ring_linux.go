@@ -92,6 +92,15 @@ func (r *ring) set() error {
 // takeNone is a filter that lets nothing into a socket.
 var takeNone = []bpf.RawInstruction{{Op: 0x06}} // ret #0
 
+// takeIncoming leaves the outgoing packets to no other instruction. At the
+// loopback interface the kernel shows each packet as it goes out and as it
+// comes in. (PACKET_IGNORE_OUTGOING does not hold for a group of rings.)
+var takeIncoming = []bpf.RawInstruction{
+	{Op: 0x28, K: 0xfffff004},            // ldh pkttype (SKF_AD_PKTTYPE)
+	{Op: 0x15, Jf: 1, K: packetOutgoing}, // jeq
+	{Op: 0x06},                           // ret #0
+}
+
 // filter lets in what a program says.
 func (r *ring) filter(program []bpf.RawInstruction) error {
 	f := sockFilter(program)
@@ -112,12 +121,6 @@ func sockFilter(program []bpf.RawInstruction) *unix.SockFprog {
 // bind has the ring see the interface. What its filter lets in comes from now on.
 func (r *ring) bind(promiscuous bool) error {
 	index := r.link.index
-	if r.link.loopback() {
-		// The kernel shows each packet as it goes out and as it comes in.
-		if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-			return fmt.Errorf("PACKET_IGNORE_OUTGOING (Linux 4.20 or later): %w", err)
-		}
-	}
 	if err := unix.Bind(r.fd, &unix.SockaddrLinklayer{Protocol: network(unix.ETH_P_ALL), Ifindex: int(index)}); err != nil {
 		return err
 	}

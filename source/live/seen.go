@@ -67,6 +67,7 @@ func (s *Seen) add(o *Seen) {
 	s.Outgoing += o.Outgoing
 	s.Cut += o.Cut
 	s.Merged += o.Merged
+	s.Dropped += o.Dropped
 	s.Conversations += o.Conversations
 	s.OneWay += o.OneWay
 	s.Looked += o.Looked

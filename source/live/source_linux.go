@@ -127,6 +127,9 @@ func (s *Source) open(at *Point) error {
 func (s *Source) newWorker(p *point) (_ *worker, err error) {
 	n := len(p.links)
 	w := &worker{source: s, point: p, rings: make([]*ring, n), coming: make([]atomic.Pointer[ring], n), decoder: packet.NewDecoder(s.config.Packets)}
+	if s.config.Ring != nil {
+		w.keep = s.config.Ring.Writer()
+	}
 	p.workers = append(p.workers, w)
 	s.workers = append(s.workers, w)
 	if w.meter, err = meter.New(s.config.meterOf(&p.Point), w.handOn); err != nil {
@@ -151,6 +154,9 @@ func (s *Source) Close() {
 // until Config.Count packets have been.
 func (s *Source) Run(ctx context.Context, emit func(*weir.Batch) error) error {
 	defer s.Close()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	wake := context.AfterFunc(ctx, func() { s.stopping.Store(true) })
 	defer wake()
 
@@ -200,11 +206,11 @@ func (s *Source) mayTake() bool {
 	if s.config.Count == 0 {
 		return true
 	}
-	if s.left.Add(-1) >= 0 {
-		return true
+	left := s.left.Add(-1)
+	if left <= 0 {
+		s.stopping.Store(true)
 	}
-	s.stopping.Store(true)
-	return false
+	return left >= 0
 }
 
 // enough reports whether the packets asked for have been.
@@ -315,6 +321,7 @@ type tally struct {
 	seen           Seen
 	records, flows int64
 	unread         int64
+	lost           uint64 // by the cards
 }
 
 // tally adds up what the workers have counted.
@@ -324,6 +331,9 @@ func (p *point) tally(now time.Time) (t tally, latest time.Time) {
 	for _, w := range p.workers {
 		t.records += w.records.Load()
 		t.flows += w.flows.Load()
+	}
+	for _, l := range p.links {
+		t.lost += l.losses()
 	}
 	return t, at
 }
@@ -336,6 +346,7 @@ func (p *point) row(now time.Time) weir.Exporter {
 		Datagrams: uint64(t.seen.Packets - o.seen.Packets), Bytes: uint64(t.seen.Bytes - o.seen.Bytes),
 		Records: uint64(t.records - o.records), Flows: uint64(t.flows - o.flows),
 		DroppedKernel: uint64(t.seen.Dropped - o.seen.Dropped), DroppedDecoder: uint64(t.unread - o.unread),
+		Interfaces: uint32(len(p.links)), InterfaceErrors: t.lost - o.lost,
 	}
 	if d := row.Time.Sub(row.Since).Seconds(); d > 0 {
 		row.Rate = float64(row.Records) / d

@@ -10,6 +10,7 @@ import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/packet"
 	"github.com/weir-nta/weir/meter"
+	"github.com/weir-nta/weir/packetring"
 )
 
 const (
@@ -34,6 +35,7 @@ type worker struct {
 	meter   *meter.Meter
 	packet  packet.Packet
 	watch   observer
+	keep    *packetring.Writer // nil: packets are not kept
 	ticked  time.Time
 	last    int64     // packets at that time
 	quiet   time.Time // since when nothing has come; zero if something has
@@ -134,6 +136,9 @@ func (w *worker) handle(at int, h *unix.Tpacket3Hdr, ts int64) error {
 	if w.source.config.stamp != nil {
 		ts = w.source.config.stamp(w.packets)
 	}
+	if w.keep != nil {
+		w.keep.Packet(ts, uint32(r.kind), data, wire)
+	}
 	w.packets++
 	w.latest = ts
 	w.bytes += int64(wire)
@@ -201,6 +206,9 @@ func (w *worker) faults() {
 func (w *worker) tick(now time.Time) error {
 	w.publish(now)
 	w.ticked = now
+	if w.keep != nil {
+		w.keep.Flush()
+	}
 	if w.quiet.IsZero() || w.source.config.stamp != nil {
 		return w.meter.Flush()
 	}
@@ -260,6 +268,9 @@ func (w *worker) end() error {
 		}
 	}
 	w.publish(time.Now())
+	if w.keep != nil {
+		w.keep.Flush()
+	}
 	return w.meter.Close()
 }
 
