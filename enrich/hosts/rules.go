@@ -332,6 +332,23 @@ var rules = []rule{
 	{byName, prefix, "diskstation", is(storage, good)},
 	{byName, prefix, "fritz.box", is(router, good)},
 
+	// Series of products, as their makers name them and their devices themselves.
+	{byName, prefix, "dcs-", is(camera, good)},     // D-Link: cameras
+	{byName, prefix, "dch-", is(smartHome, good)},  // connected home
+	{byName, prefix, "dsp-", is(smartHome, good)},  // smart plugs
+	{byName, prefix, "dir-", is(router, good)},     // routers
+	{byName, prefix, "dap-", is(router, good)},     // access points
+	{byName, prefix, "dns-3", is(storage, good)},   // storage
+	{byName, prefix, "hs100", is(smartHome, good)}, // TP-Link Kasa: plugs, switches, bulbs
+	{byName, prefix, "hs110", is(smartHome, good)},
+	{byName, prefix, "hs200", is(smartHome, good)},
+	{byName, prefix, "kp1", is(smartHome, fair)},
+	{byName, prefix, "lb1", is(smartHome, fair)},
+	{byName, prefix, "tapo", is(smartHome, fair, camera, fair)},
+	{byName, prefix, "wemo", is(smartHome, good)},
+	{byName, prefix, "rt-ac", is(router, good)}, // ASUS
+	{byName, prefix, "rt-ax", is(router, good)},
+
 	// Services announced by DNS-SD (IANA's registry of service names), SSDP
 	// (UPnP device types) and WS-Discovery.
 	{byService, contains, "_printer._tcp", is(printer, strong)},
@@ -574,7 +591,7 @@ var rules = []rule{
 	{byCall, exact, "winreg", is(windows, good)},
 	{byCall, exact, "share admin$", is(windows, good)},
 	{byCall, exact, "share print", is(printServer, good)},
-	{byCall, exact, "share disk", is(fileServer, fair)},
+	{byCall, exact, "share disk", is(fileServer, weak)},
 	{byCall, exact, "connect", is(proxy, strong, server, slight)},
 	{byCall, exact, "dhcp", is(dhcpServer, certain)},
 	{byCall, exact, "next hop", is(gateway, good, router, fair)},

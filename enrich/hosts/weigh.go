@@ -87,7 +87,7 @@ var (
 		"kerberos":   {is(domainController, 2.5, server, fair), 0},
 		"ldap":       {is(domainController, 1.5, server, weak), 0},
 		"dns":        {is(dnsServer, 2.5, domainController, slight), dnsServer},
-		"smb":        {is(fileServer, weak, domainController, slight, windows, weak), fileServer},
+		"smb":        {is(fileServer, slight, domainController, slight, windows, weak), fileServer},
 		"nfs":        {is(fileServer, 2.5, server, weak), fileServer},
 		"ftp":        {is(fileServer, 1.5), fileServer},
 		"smtp":       {is(mailServer, 2.5, server, 1.5), mailServer},
