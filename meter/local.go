@@ -17,7 +17,9 @@ func (m *Meter) hear(ts int64, p *packet.Packet) {
 	}
 	d := &m.dialog
 	d.Reset(e, m.batch, m.announce)
-	d.SrcMAC, d.DstMAC = m.mac(p.SrcMAC), m.mac(p.DstMAC)
+	if p.Tunnel == 0 { // else they are of the ends of the tunnel
+		d.SrcMAC, d.DstMAC = m.mac(p.SrcMAC), m.mac(p.DstMAC)
+	}
 	before := m.batch.Len()
 	if conflict := m.local.Read(d, p); conflict != "" {
 		m.Oddity(ts, &packet.Packet{Src: packet.AddrFrom(d.Src), Dst: packet.AddrFrom(d.Dst), Proto: p.Proto}, "arp_conflict", conflict)

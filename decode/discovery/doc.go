@@ -41,6 +41,10 @@
 // called, as its owner wrote it ("Kitchen speaker"): often a good name for
 // people, but of the service; kind name alone tells what the device is called.
 //
+// Addr, where a name comes with one, is whose name it is: mostly Src or another
+// address of the same device, but a name server may tell of others, and then
+// there is no MAC.
+//
 // Names are as the device writes them, without ".local" and without the NetBIOS
 // suffix, which Text tells in words: workstation, server, messenger, master
 // browser, domain master browser, or "<1d>" and the like for what has no word

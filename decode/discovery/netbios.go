@@ -50,10 +50,15 @@ func (s *speaker) registered(name [15]byte, suffix byte, data []byte) {
 			addr = netip.Addr{}
 		}
 		group := binary.BigEndian.Uint16(data)&nbGroup != 0
-		if group {
-			addr = netip.Addr{} // of a member, who need not be the sender
+		if group && addr == s.d.Src {
+			addr = netip.Addr{} // one of many that it is of
+		}
+		own := s.say.MAC
+		if addr.IsValid() && addr != s.d.Src { // a name server tells of another
+			s.say.MAC = ""
 		}
 		s.netbiosName(name, suffix, group, addr)
+		s.say.MAC = own
 	}
 }
 
@@ -83,7 +88,10 @@ func (s *speaker) netbiosName(name [15]byte, suffix byte, group bool, addr netip
 		}
 		return
 	}
+	other := addr.IsValid() && addr != s.d.Src
 	switch {
+	case other && suffix != 0x00 && suffix != 0x03 && suffix != 0x20:
+		// Whose role or group it is does not show.
 	case group && suffix == 0x1c:
 		s.tell(weir.Announcement{Kind: "role", Text: "domain controller"})
 		s.tell(weir.Announcement{Kind: "workgroup", Text: text})

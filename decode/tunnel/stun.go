@@ -3,6 +3,7 @@ package tunnel
 import (
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
@@ -129,7 +130,7 @@ func (r *STUN) message(d *dialog.Dialog, b []byte) {
 		attributes(b, func(kind uint16, v []byte) {
 			switch kind {
 			case attrSoftware:
-				c.Client = uri.Printable(v, maxText)
+				c.Client = strings.TrimSpace(uri.Printable(v, maxText))
 			case attrRealm:
 				c.Object = uri.Printable(v, maxText)
 			case attrUser:
@@ -160,7 +161,7 @@ func (r *STUN) answer(d *dialog.Dialog, b []byte, id [12]byte) {
 		attributes(b, func(kind uint16, v []byte) {
 			switch {
 			case kind == attrSoftware:
-				c.Server = uri.Printable(v, maxText)
+				c.Server = strings.TrimSpace(uri.Printable(v, maxText))
 			case kind == attrRealm && c.Object == "":
 				c.Object = uri.Printable(v, maxText)
 			case kind == attrError && len(v) >= 4:
