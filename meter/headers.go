@@ -71,6 +71,8 @@ func (m *Meter) synOptions(f *flow, end uint8, p *packet.Packet) {
 			r.mss = binary.BigEndian.Uint16(value)
 		case kind == optionScale && len(value) == 1:
 			r.scale = value[0]
+		case kind == optionTimestamps && len(value) == 8:
+			r.stamp = binary.BigEndian.Uint32(value)
 		}
 	})
 	r.options = m.nameOptions(kinds[:n])

@@ -224,6 +224,8 @@ func (m *Meter) add(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	}
 	m.at, m.on, m.from = p, f, end
 	switch {
+	case p.OverlapsFirst:
+		m.oddFlow(f, end, ts, "ip_fragment_overlap", "")
 	case p.Proto == weir.UDP:
 		m.mark(f, end, sawData, 'D')
 		m.datagram(f, end, ts, p)

@@ -122,6 +122,7 @@ func (m *Meter) tcp(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	}
 	m.noteSent(f, end, next, flags, length)
 
+	m.noteAfterEnd(f, end, ts, flags, rel, p)
 	over := f.step(m, end, p)
 	if acked != 0 {
 		m.missing(f, end^1, acked, ts)
@@ -130,7 +131,7 @@ func (m *Meter) tcp(i uint32, f *flow, end uint8, ts int64, p *packet.Packet) {
 	if flags&weir.SYN != 0 {
 		rel++
 	}
-	if length > 0 && flags&weir.RST == 0 && inOrder {
+	if length > 0 && flags&weir.RST == 0 && inOrder && !m.stale(f, end, rel, ts, p) {
 		m.cover(f, end, rel, rel+uint64(length))
 		m.stream(f, end, rel, ts, p)
 	}

@@ -59,12 +59,13 @@ type Counters struct {
 	BadHeaders uint64 // refused with ErrHeader
 	BadLinks   uint64 // refused with ErrLinkType
 
-	Tunnelled       uint64 // packets taken out of an encapsulation
-	TooDeep         uint64 // packets of which an encapsulation after the fourth was left closed
-	CutHeaders      uint64 // packets whose transport header is there in part only: ports, perhaps no flags
-	FirstFragments  uint64
-	LaterFragments  uint64
-	OrphanFragments uint64 // later fragments without ports: the first was not seen, or is forgotten
+	Tunnelled        uint64 // packets taken out of an encapsulation
+	TooDeep          uint64 // packets of which an encapsulation after the fourth was left closed
+	CutHeaders       uint64 // packets whose transport header is there in part only: ports, perhaps no flags
+	FirstFragments   uint64
+	LaterFragments   uint64
+	OverlapFragments uint64 // later fragments that begin within the first
+	OrphanFragments  uint64 // later fragments without ports: the first was not seen, or is forgotten
 }
 
 // A Decoder decodes packets one after the other. It remembers first fragments

@@ -587,3 +587,36 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestFragmentOverlap: a later fragment that begins within the first one is told.
+func TestFragmentOverlap(t *testing.T) {
+	whole := ip4(17, udp(1111, 53, make([]byte, 24))) // 32 octets behind IP
+	first := fragment4(9, 0, true, whole)
+	whole6 := func(offset int, more bool, n int) []byte {
+		return ip6(44, fragment6(17, 9, offset, more, make([]byte, n)))
+	}
+	for _, c := range []struct {
+		name  string
+		first []byte
+		later []byte
+		want  bool
+	}{
+		{"behind", first, fragment4(9, 32, false, ip4(17, make([]byte, 8))), false},
+		{"within", first, fragment4(9, 24, false, ip4(17, make([]byte, 8))), true},
+		{"over the header", first, fragment4(9, 8, true, ip4(17, make([]byte, 8))), true},
+		{"of another packet", first, fragment4(10, 8, true, ip4(17, make([]byte, 8))), false},
+		{"IPv6, behind", whole6(0, true, 16), whole6(16, false, 8), false},
+		{"IPv6, within", whole6(0, true, 16), whole6(8, false, 8), true},
+	} {
+		d := NewDecoder(Config{})
+		var p Packet
+		for _, b := range [][]byte{c.first, c.later} {
+			if err := d.Decode(&p, LinkRaw, b, len(b), 0); err != nil {
+				t.Fatal(c.name, err)
+			}
+		}
+		if n := d.Counters().OverlapFragments; p.OverlapsFirst != c.want || n == 1 != c.want {
+			t.Errorf("%s: overlaps %v, %d counted; want %v", c.name, p.OverlapsFirst, n, c.want)
+		}
+	}
+}

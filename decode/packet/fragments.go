@@ -34,6 +34,7 @@ type fragment struct {
 	icmpID   uint16
 	srcPort  uint16
 	dstPort  uint16
+	size     uint16 // octets behind the headers of IP
 	at       int64
 }
 
@@ -41,7 +42,7 @@ type fragment struct {
 const defaultFragments = 4096
 
 // remember keeps what the later fragments of p need.
-func (f *fragments) remember(p *Packet, id uint32, now int64) {
+func (f *fragments) remember(p *Packet, id uint32, size int, now int64) {
 	if f.slots == nil {
 		f.make()
 	}
@@ -60,13 +61,13 @@ func (f *fragments) remember(p *Packet, id uint32, now int64) {
 	slot[at] = fragment{
 		src: p.Src, dst: p.Dst, id: id, key: fragmentKey(p), live: true, at: now,
 		proto: p.Proto, kind: p.ICMPType, code: p.ICMPCode, icmpID: p.ICMPID,
-		srcPort: p.SrcPort, dstPort: p.DstPort,
+		srcPort: p.SrcPort, dstPort: p.DstPort, size: uint16(min(size, 1<<16-1)),
 	}
 }
 
-// recall fills into p, a later fragment, what its first fragment said. It says
-// whether it knew.
-func (f *fragments) recall(p *Packet, id uint32, now int64) bool {
+// recall fills into p, a later fragment that begins at offset, what its first
+// fragment said. It says whether it knew.
+func (f *fragments) recall(p *Packet, id uint32, offset int, now int64) bool {
 	if f.slots == nil {
 		return false
 	}
@@ -82,6 +83,7 @@ func (f *fragments) recall(p *Packet, id uint32, now int64) bool {
 		p.Proto = e.proto
 		p.SrcPort, p.DstPort = e.srcPort, e.dstPort
 		p.ICMPType, p.ICMPCode, p.ICMPID = e.kind, e.code, e.icmpID
+		p.OverlapsFirst = offset < int(e.size)
 		return true
 	}
 	return false

@@ -44,7 +44,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte) error {
 	id := uint32(binary.BigEndian.Uint16(b[4:]))
 	b, n := b[header:], total-header
 	if fragment&0x1fff != 0 {
-		d.later(p, id, n)
+		d.later(p, id, int(fragment&0x1fff)*8, n)
 		return nil
 	}
 	if p.Proto == weir.AH {
@@ -116,7 +116,7 @@ func (d *Decoder) extensions(p *Packet, b []byte, n int) error {
 			id = binary.BigEndian.Uint32(b[4:])
 			if where&0xfff8 != 0 {
 				p.Proto = weir.Proto(b[0])
-				d.later(p, id, n-size)
+				d.later(p, id, int(where&0xfff8), n-size)
 				return nil
 			}
 			first = first || where&1 != 0 // neither offset nor more: a whole packet (RFC 6946)
@@ -156,18 +156,21 @@ func (d *Decoder) upper(p *Packet, b []byte, n int, first bool, id uint32) error
 	}
 	p.FirstFragment = true
 	d.counters.FirstFragments++
-	d.fragments.remember(p, id, d.now)
+	d.fragments.remember(p, id, n, d.now)
 	d.unwrap(p, fragmentSlack)
 	return nil
 }
 
-// later makes p a fragment other than the first, with n bytes of data. Its
-// bytes mean nothing without those before them, so it has no Payload.
-func (d *Decoder) later(p *Packet, id uint32, n int) {
+// later makes p a fragment other than the first, with n bytes of data from
+// offset on. Its bytes mean nothing without those before them, so it has no Payload.
+func (d *Decoder) later(p *Packet, id uint32, offset, n int) {
 	p.LaterFragment = true
 	p.PayloadLen = n
 	d.counters.LaterFragments++
-	if !d.fragments.recall(p, id, d.now) {
+	if !d.fragments.recall(p, id, offset, d.now) {
 		d.counters.OrphanFragments++
+	}
+	if p.OverlapsFirst {
+		d.counters.OverlapFragments++
 	}
 }

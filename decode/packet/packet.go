@@ -64,6 +64,9 @@ type Packet struct {
 	// no ports of its own. The decoder fills in those of the first fragment
 	// if it remembers it.
 	LaterFragment bool
+	// OverlapsFirst says that a later fragment begins within the first one: what
+	// a receiver makes of that is its own affair (RFC 1858, RFC 5722).
+	OverlapsFirst bool
 	// FirstFragment says that what the packet carries goes on in later
 	// fragments: Payload is only its beginning. So is that of a packet that
 	// came in the first fragment of its tunnel.
