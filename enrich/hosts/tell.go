@@ -97,26 +97,21 @@ func (e *Enricher) tellDue(b *weir.Batch) {
 	}
 }
 
-// tell appends a record of d, if it says more than the one before.
+// tell appends a record of d.
 func (e *Enricher) tell(d *device, b *weir.Batch) {
-	before, now := d.known, d.weigh()
-	addr, addrs := d.addresses()
-	now.address, now.nameTold = strings.Join(addrs, " "), bestName(d.names)
-	d.known, d.changed = now, false
+	d.known, d.changed = d.weigh(), false
 	at := max(e.now, d.last)
-	if d.told != 0 && now == before && at-d.told < int64(day) && e.now == at && d.flows == 0 {
-		return
-	}
-	b.Hosts = append(b.Hosts, d.record(addr, addrs, at))
+	b.Hosts = append(b.Hosts, d.record(at))
 	e.stats.Told++
 	d.told, d.flows = at, 0
 }
 
 // record writes what is known of d.
-func (d *device) record(addr netip.Addr, addrs []string, at int64) weir.Host {
+func (d *device) record(at int64) weir.Host {
+	addr, addrs := d.addresses()
 	h := weir.Host{
 		Time: time.Unix(0, at).UTC(), Sensor: d.sensor, ID: d.id, Addr: addr, Addrs: addrs,
-		Name: d.known.nameTold, Class: d.known.class, ClassCertainty: d.known.classCertainty, OS: d.known.os,
+		Name: bestName(d.names), Class: d.known.class, ClassCertainty: d.known.classCertainty, OS: d.known.os,
 		Role: d.known.role, RoleCertainty: d.known.roleCertainty, Evidence: d.reasons(),
 		Offers: words(d.offers, "client"), Uses: words(d.uses, "server"),
 		First: time.Unix(0, d.first).UTC(), Last: time.Unix(0, d.last).UTC(), Flows: d.flows,
@@ -243,8 +238,6 @@ func (e *Enricher) recall(h *weir.Host) {
 	d.first, d.last, d.sensor = h.First.UnixNano(), at, h.Sensor
 	d.told, d.changed = h.Time.UnixNano(), false
 	d.known = d.weigh()
-	_, addrs := d.addresses()
-	d.known.address, d.known.nameTold = strings.Join(addrs, " "), bestName(d.names)
 	e.due.remove(d)
 }
 

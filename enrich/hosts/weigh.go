@@ -30,10 +30,9 @@ const (
 
 // known is what is told of a device.
 type known struct {
-	class, os, role   string
-	classCertainty    float64
-	roleCertainty     float64
-	address, nameTold string
+	class, os, role string
+	classCertainty  float64
+	roleCertainty   float64
 }
 
 // scale holds the weights of all claims.
