@@ -125,7 +125,7 @@ type Counters struct {
 	HeadsGivenUp uint64 // directions given up: gap, too long, too many pieces, MaxHeadTotal
 	HeadsEvicted uint64 // heads dropped because of MaxHeadTotal: given up, or lost to their reader
 	Overlaps     uint64 // segments that said something else than an earlier copy of the same octets
-	HolesMerged  uint64 // gaps in a stream no longer told apart because there were too many
+	HolesMerged  uint64 // gaps in streams no longer told apart because there were too many
 	HistoriesCut uint64 // letters of histories left out because the history was full
 
 	ShapesEvicted uint64 // conversations whose shape was given up because of MaxShapes

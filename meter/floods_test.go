@@ -36,7 +36,7 @@ type flood struct {
 }
 
 // A calm is an ordinary conversation: a TLS handshake whose hellos come in two
-// segments each, or two requests of HTTP, with the times of a distant server.
+// segments each, not always in their order, or two requests of HTTP, with the times of a distant server.
 type calm struct {
 	packets []packet.Packet
 	next    int
@@ -143,6 +143,9 @@ func newCalm(n int, at int64) *calm {
 			say("c", "GET /index.html HTTP/1.1\r\nHost: www.example.com\r\n\r\n", 40)
 			say("s", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 25)
 		}
+	}
+	if n%4 == 0 { // the pieces of the ClientHello in the wrong order
+		list[3], list[4] = list[4], list[3]
 	}
 	list = append(list, tcp("c", "FA", uint32(seq["c"]), uint32(seq["s"]), ""), tcp("s", "FA", uint32(seq["s"]), uint32(seq["c"]+1), ""))
 	for i := range list {

@@ -7,9 +7,10 @@ type holes struct {
 	next  *holes
 }
 
-// maxHoles is how many directions may have holes that are told apart, 150
-// octets each. Beyond it a gap is passed over at once.
-const maxHoles = 1 << 17
+// flowsPerHoles is how many flows there may be for each direction that has
+// holes, of 150 octets. Beyond it what came beyond a gap is not remembered: the
+// history may tell of a gap (G) that was filled.
+const flowsPerHoles = 8
 
 // cover notes that the octets from lo to hi of a stream have come.
 func (m *Meter) cover(f *flow, end uint8, lo, hi uint64) {
@@ -26,9 +27,8 @@ func (m *Meter) cover(f *flow, end uint8, lo, hi uint64) {
 		return
 	}
 	r := &f.rest[end]
-	if r.holes == nil && m.holes >= maxHoles {
+	if r.holes == nil && m.holes > m.config.MaxFlows/flowsPerHoles {
 		m.count.HolesMerged++
-		e.front = hi
 		return
 	}
 	if r.holes == nil {

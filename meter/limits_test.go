@@ -40,6 +40,31 @@ func TestHolesMerged(t *testing.T) {
 	}
 }
 
+// TestMaxHoles: where there are gaps in too many streams to tell them apart,
+// those that are read are put in order all the same.
+func TestMaxHoles(t *testing.T) {
+	c := meter.DefaultConfig()
+	c.MaxFlows = 20
+	w := newWire(t, c)
+	hello := string(clientHello("www.example.com"))
+	for i := range uint16(10) {
+		for _, p := range []packet.Packet{tcp("c", "S", 0, 0, ""), tcp("c", "PA", 51, 1, hello[50:]), tcp("c", "PA", 1, 1, hello[:50])} {
+			p.SrcPort = 1000 + i
+			if i < 9 && p.Seq == 1001 {
+				continue // the gap remains
+			}
+			w.send(p)
+		}
+	}
+	w.close()
+	if got := w.m.Counters().HolesMerged; got != 7 {
+		t.Errorf("10 streams with gaps, room for 3: %d merged, want 7", got)
+	}
+	if f := w.flows()[9]; f.TLS == nil || f.TLS.SNI != "www.example.com" {
+		t.Errorf("TLS %+v, want what came in the wrong order", f.TLS)
+	}
+}
+
 // TestDNSDamaged sends messages that cannot be read: one in which a name
 // loops, and responses that end too early: one by itself, one by the snaplen and
 // one as the first fragment, of which only the first is odd.

@@ -363,6 +363,42 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
+// TestExpected: a connection that another one has agreed on has the name that
+// was agreed, and is not looked into.
+func TestExpected(t *testing.T) {
+	meter.SetReader(t, "rsync", func() dialog.Reader { return agrees{} })
+	w := newWire(t, meter.DefaultConfig())
+	w.script(handshake[:len(handshake)-1])
+	w.say(hello, "", []said{{"c", 0, len(hello)}})
+	w.toPort = 2020
+	w.script("c S 0 0; s SA 0 1; c A 1 1; c PA 1 1 SSH-2.0-x")
+	w.toPort = 2021
+	w.script("c S 0 0; s SA 0 1; c A 1 1")
+	w.close()
+	apps := map[uint16]string{}
+	for _, f := range w.flows() {
+		apps[f.DstPort] = f.App
+	}
+	if apps[2020] != "rsync-data" || apps[2021] != "" || apps[4444] != "rsync" {
+		t.Errorf("%v, want rsync-data at 2020 alone", apps)
+	}
+	odd := w.oddities()
+	if len(odd) != 1 || odd[0].Name != "rsync_odd" || odd[0].Detail != "very" || odd[0].Src.String() != "192.0.2.80" {
+		t.Errorf("oddities %+v, want the server's", odd)
+	}
+}
+
+// An agrees agrees on a connection at once, and finds the server odd.
+type agrees struct{}
+
+func (agrees) Read(d *dialog.Dialog, _ dialog.End, b []byte) int {
+	d.ExpectFlow(dialog.Expected{From: d.Src, To: d.Dst, Port: 2020, App: "rsync-data"})
+	d.TellOdd(dialog.Server, "rsync_odd", "very")
+	return len(b)
+}
+func (agrees) Lost(*dialog.Dialog, dialog.End, int) bool { return true }
+func (agrees) Close(*dialog.Dialog)                      {}
+
 // clientHello returns a record with a ClientHello (RFC 8446, 4.1.2) for a name.
 func clientHello(name string) []byte {
 	sni := bytes16(bytes16(append([]byte{0}, bytes16([]byte(name))...)))
