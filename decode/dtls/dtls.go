@@ -42,8 +42,8 @@ const (
 	messageHeader = 12
 )
 
-// A Reader reads the handshake of one conversation. It holds 300 octets and
-// what has come of messages in fragments, 48 KB at most of each end, until the
+// A Reader reads the handshake of one conversation. It holds 64 octets and
+// what has come of messages in fragments, 24 KB at most of each end, until the
 // hellos are read.
 type Reader struct {
 	ends [2]end

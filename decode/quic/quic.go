@@ -22,9 +22,9 @@ const (
 	maxOpened = 32
 )
 
-// A Reader reads the handshake of one conversation. Besides what it tells, it
-// holds 3 KB of keys and what came of hellos, 16 KB at most of each end, until
-// these are read or one of the bounds is reached; then 300 octets.
+// A Reader reads the handshake of one conversation. It holds 300 octets, and
+// what has come of a hello that is not whole, 8 KB at most of each end. A sender
+// that says more than that, or of which no packet opens, is not read further.
 type Reader struct {
 	ends          [2]end
 	id            [maxID]byte // that the client made up, from which keys are made

@@ -41,7 +41,11 @@ func TestKeys(t *testing.T) {
 			t.Errorf("end %d: iv = %s, want %s", c.end, got, c.iv)
 		}
 		var mask [16]byte
-		k.header.Encrypt(mask[:], unhexed(t, c.sample))
+		_, header, err := k.ciphers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		header.Encrypt(mask[:], unhexed(t, c.sample))
 		if got := hex.EncodeToString(mask[:5]); got != c.mask {
 			t.Errorf("end %d: mask = %s, want %s", c.end, got, c.mask)
 		}
@@ -76,9 +80,13 @@ func (s *sealer) seal(n uint16, frames []byte) []byte {
 	nonce := k.iv
 	nonce[10] ^= byte(n >> 8)
 	nonce[11] ^= byte(n)
-	b = k.packet.Seal(b, nonce[:], frames, b)
+	packet, header, err := k.ciphers()
+	if err != nil {
+		panic(err)
+	}
+	b = packet.Seal(b, nonce[:], frames, b)
 	var mask [16]byte
-	k.header.Encrypt(mask[:], b[at+4:at+20])
+	header.Encrypt(mask[:], b[at+4:at+20])
 	b[0] ^= mask[0] & 0x0f
 	b[at] ^= mask[1]
 	b[at+1] ^= mask[2]

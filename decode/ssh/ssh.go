@@ -35,7 +35,7 @@ const (
 	kexGEXReply = 33 // RFC 4419; GSS-API's host key (RFC 4462)
 )
 
-// A Reader reads one connection. It holds 600 octets, and 3 KB of a proposal
+// A Reader reads one connection. It holds 500 octets, and 3 KB of a proposal
 // until the other end has made its own.
 type Reader struct {
 	session weir.SSHSession
