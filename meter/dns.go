@@ -86,7 +86,7 @@ func (m *Meter) dnsBegins(f *flow, b []byte) bool {
 	}
 	n := 2 + int(binary.BigEndian.Uint16(b))
 	whole := n >= 2+header && len(b) >= n && dns.Looks(b[2:n])
-	begun := n >= 2+header && len(b) < n && (f.key.APort == 53 || f.key.BPort == 53)
+	begun := n >= 2+header && len(b) < n && (f.key.APort == 53 || f.key.BPort == 53) && dns.Begins(b[2:])
 	if !whole && !begun {
 		return false
 	}

@@ -145,6 +145,15 @@ func Looks(b []byte) bool {
 	if len(b) < headerSize+5 {
 		return false
 	}
+	return Begins(b) && plausible(b)
+}
+
+// Begins reports whether b may be the beginning of a DNS message, of which the
+// header at least is there: that makes sense.
+func Begins(b []byte) bool {
+	if len(b) < headerSize {
+		return false
+	}
 	flags := binary.BigEndian.Uint16(b[2:])
 	response, opcode, code := flags&0x8000 != 0, flags>>11&15, flags&15
 	questions, answers, authorities := binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:]), binary.BigEndian.Uint16(b[8:])
@@ -160,7 +169,7 @@ func Looks(b []byte) bool {
 	case questions > 1, questions+answers+authorities == 0, additional > 64, authorities > 64:
 		return false
 	}
-	return plausible(b)
+	return true
 }
 
 // plausible walks the sections without keeping anything.
