@@ -151,6 +151,7 @@ func requestLine(versions ...string) func([]byte) bool {
 		if !ok {
 			return false
 		}
+		line = bytes.TrimRight(line, " \t")
 		method := bytes.IndexByte(line, ' ')
 		last := bytes.LastIndexByte(line, ' ')
 		if method < 2 || method > 24 || last <= method {
