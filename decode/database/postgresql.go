@@ -29,6 +29,8 @@ func NewPostgreSQL() dialog.Reader { return &postgresql{logon: newLogon("postgre
 
 func (r *postgresql) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
 	switch {
+	case len(b) == 0:
+		return 0
 	case r.told:
 		return dialog.Stop
 	case from == dialog.Client:
