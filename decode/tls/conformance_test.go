@@ -116,7 +116,7 @@ func TestJA4(t *testing.T) {
 				continue
 			}
 			if row["transport"] == "quic" || row["transport"] == "udp" || strings.HasPrefix(fmt.Sprint(row["ja4"]), "q") {
-				quic++ // its hello is within an Initial packet, which decode/quic will open
+				quic++ // its hello is within an Initial packet, which decode/quic opens
 				continue
 			}
 			want = append(want, struct {
@@ -149,7 +149,7 @@ func TestJA4(t *testing.T) {
 			got = slices.Delete(got, i, i+1)
 		}
 	}
-	t.Logf("%d hellos in QUIC left for decode/quic, %d not found", quic, missing)
+	t.Logf("%d hellos in QUIC left to the test of decode/quic, %d not found", quic, missing)
 	// tls-non-ascii-alpn: FoxIO's program in Rust writes 9 for what is not ASCII.
 	// The specification asks for the first and the last character of the
 	// hexadecimal form (technical_details/JA4.md, "ALPN Extension Value"; that
