@@ -31,3 +31,36 @@ var ofZeek = []metertest.Difference{
 	metertest.Explain("http-09-content-length-confusion", "response_body_len", "*", "*", confused),
 	metertest.Explain("http-port-22", "response_body_len", "12630", "12632", "12,649 octets less 19 of the head are 12,630: Zeek counts a line end too many"),
 }
+
+const (
+	unread = "link type or encapsulation that Weir does not read"
+	sctp   = "HTTP over SCTP, whose streams Weir does not put in order"
+	h2     = "HTTP/2, which is only named"
+)
+
+// ofSuricata are those from Suricata's records.
+var ofSuricata = []metertest.Difference{
+	metertest.Explain("arkime-arkime_synthetic.pcap", "transactions", "0", "2", "SIP over TCP, which Suricata takes for HTTP"),
+	metertest.Explain("arkime-gre-erspan-vxlan.pcap", "uri", "/Hello Arkime", "/Hello", "a target with a space: Suricata ends it there"),
+	metertest.Explain("arkime-gre-erspan-vxlan.pcap", "version", "1.0", "Arkime HTTP/1.0", "likewise"),
+	metertest.Explain("arkime-gre-erspan-vxlan.pcap", "status", "200", "", "likewise"),
+	metertest.Explain("arkime-gre-erspan-vxlan.pcap", "body.down", "8", "1", "likewise"),
+}
+
+// ofSuricataVerify are those from the checks of its own tests.
+var ofSuricataVerify = []metertest.Difference{
+	metertest.Explain("bug-3844", "count", "0", "1", "a request of five octets without the end of its line"),
+	metertest.Explain("http2-compression-bug", "count", "0", "7", h2),
+	metertest.Explain("uricontent/detect-uricontent-04", "count", "0", "1", "one packet, from port 53: to Weir that is the server, and a server sends no request"),
+}
+
+// ofArkime are those from Arkime's sessions.
+var ofArkime = []metertest.Difference{
+	metertest.Explain("80211http", "*", "", "*", unread+": IEEE 802.11"),
+	metertest.Explain("nflog", "*", "", "*", unread+": NFLOG"),
+	metertest.Explain("sctp-www", "*", "", "*", sctp),
+	metertest.Explain("arkime_synthetic", "*", "", "*", h2),
+	metertest.Explain("socks5-reverse", "*", "", "*", "what the far end asks for through the connection: the roles are turned round, and Weir's readers have a client and a server"),
+	metertest.Explain("http-100-continue", "status", "404", "100 | 404", "Arkime has interim answers, too"),
+	metertest.Explain("websocket", "host", "192.168.43.135", "192.168.43.135 | 192.168.43.135:12345", "Arkime has the port, too, which is that of the record"),
+}

@@ -30,12 +30,15 @@ func Records(t testing.TB, file string) *weir.Batch {
 	}
 	err = s.Run(context.Background(), func(b *weir.Batch) error {
 		all.Flows = append(all.Flows, b.Flows...)
+		all.HTTP = append(all.HTTP, b.HTTP...)
+		all.Files = append(all.Files, b.Files...)
 		all.SSH = append(all.SSH, b.SSH...)
 		all.SMB = append(all.SMB, b.SMB...)
 		all.RPC = append(all.RPC, b.RPC...)
 		all.Kerberos = append(all.Kerberos, b.Kerberos...)
 		all.NTLM = append(all.NTLM, b.NTLM...)
 		all.RDP = append(all.RDP, b.RDP...)
+		all.DHCP = append(all.DHCP, b.DHCP...)
 		all.Commands = append(all.Commands, b.Commands...)
 		all.Announcements = append(all.Announcements, b.Announcements...)
 		all.Oddities = append(all.Oddities, b.Oddities...)
@@ -85,7 +88,7 @@ func Zeek(t testing.TB, file string) (rows []map[string]string) {
 	return rows
 }
 
-// A Difference is one that was looked at. Case, Got and Want are patterns of
+// A Difference is one that was looked at. Case, Field, Got and Want are patterns of
 // [path.Match] in which a slash is an ordinary letter.
 type Difference struct {
 	Case, Field, Got, Want string
@@ -124,7 +127,7 @@ func (c *Comparison) Field(name, field, got, want string) {
 		return
 	}
 	for i, d := range c.explained {
-		if d.Field == field && match(d.Case, name) && match(d.Got, got) && match(d.Want, want) {
+		if match(d.Field, field) && match(d.Case, name) && match(d.Got, got) && match(d.Want, want) {
 			c.used[i]++
 			return
 		}
