@@ -19,7 +19,7 @@ import (
 const (
 	maxRequests = 64 // 190 octets each
 	maxFiles    = 64 // 180
-	maxTrees    = 32 // 60
+	maxTrees    = 32 // 50
 	maxSessions = 16 // 40
 	// maxMessage is how much of one message is looked at: requests and answers
 	// without data are smaller, and the readers of pipes go on behind a gap.
@@ -80,7 +80,6 @@ type tree struct {
 	session uint64
 	share   string
 	kind    string // disk, pipe or print
-	service string
 }
 
 type file struct {
@@ -320,7 +319,7 @@ func (r *Reader) actIn(d *dialog.Dialog, q *request, action string, status uint3
 	a := r.act(d, q.time, action, q.session)
 	a.Status = statusName(status)
 	if t := r.treeOf(q); t != nil {
-		a.Share, a.ShareType, a.Service = t.share, t.kind, t.service
+		a.Share, a.ShareType = t.share, t.kind
 	}
 	return a
 }

@@ -495,7 +495,7 @@ func (r *Reader) connected1(d *dialog.Dialog, q *request, h *head1, k *block) {
 	case "LPT1:":
 		a.ShareType = "print"
 	}
-	r.addTree(tree{id: uint32(h.tid), session: uint64(h.uid), share: q.name, kind: a.ShareType, service: a.Service})
+	r.addTree(tree{id: uint32(h.tid), session: uint64(h.uid), share: q.name, kind: a.ShareType})
 }
 
 // opening1 reads the answer to opening a file (MS-CIFS 2.2.4.64.2, 2.2.4.41.2).

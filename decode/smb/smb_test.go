@@ -380,13 +380,13 @@ func TestStream1(t *testing.T) {
 	want := `NT LM 0.12 negotiate SUCCESS
 NT LM 0.12 session_setup SUCCESS CORP\j.doe
 NT LM 0.12 connect \\FS01\C$ disk A: SUCCESS CORP\j.doe
-NT LM 0.12 open \\FS01\C$ disk A: temp\run.exe created SUCCESS CORP\j.doe
+NT LM 0.12 open \\FS01\C$ disk temp\run.exe created SUCCESS CORP\j.doe
 NT LM 0.12 write \\FS01\C$ disk temp\run.exe 20000 SUCCESS CORP\j.doe
-NT LM 0.12 rename \\FS01\C$ disk A: temp\was.exe (temp\run.exe) SUCCESS CORP\j.doe
-NT LM 0.12 delete \\FS01\C$ disk A: temp\was.exe ACCESS_DENIED CORP\j.doe
+NT LM 0.12 rename \\FS01\C$ disk temp\was.exe (temp\run.exe) SUCCESS CORP\j.doe
+NT LM 0.12 delete \\FS01\C$ disk temp\was.exe ACCESS_DENIED CORP\j.doe
 NT LM 0.12 connect \\FS01\IPC$ pipe IPC SUCCESS CORP\j.doe
-NT LM 0.12 open \\FS01\IPC$ pipe IPC svcctl SUCCESS CORP\j.doe
-NT LM 0.12 trans2_session_setup \\FS01\IPC$ pipe IPC NOT_IMPLEMENTED CORP\j.doe
+NT LM 0.12 open \\FS01\IPC$ pipe svcctl SUCCESS CORP\j.doe
+NT LM 0.12 trans2_session_setup \\FS01\IPC$ pipe NOT_IMPLEMENTED CORP\j.doe
 rpc svcctl CreateServiceW \PIPE\svcctl CORP\j.doe answered
 ntlm j.doe CORP WS FS01 true SUCCESS
 `
