@@ -57,6 +57,10 @@ func next(b []byte) (p packet, rest []byte, ok bool) {
 	return p, b[c.at:], true
 }
 
+// sealed reports whether a packet is an Initial that may be opened: 4 octets
+// for the number, then the 16 that the header is hidden with (RFC 9001, 5.4.2).
+func (p *packet) sealed() bool { return p.kind == initial && len(p.whole) >= p.number+4+tagSize }
+
 // A cursor reads fields one after the other. Once it has been asked for more
 // than there is, it is bad and gives zeros.
 type cursor struct {

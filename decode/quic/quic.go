@@ -32,6 +32,7 @@ type Reader struct {
 	hasID         bool
 	made, opened  uint8
 	tellsOverlaps bool
+	turned        bool // the client of QUIC is the end that did not begin
 }
 
 // An end is what has come of one of the two.
@@ -48,6 +49,14 @@ func New() *Reader { return &Reader{} }
 
 // Read takes one datagram.
 func (r *Reader) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
+	if r.turned {
+		from = from.Other()
+	}
+	if from == dialog.Server && !r.hasID && r.isClients(b) {
+		r.turned = !r.turned
+		r.ends[0], r.ends[1] = r.ends[1], r.ends[0]
+		from = dialog.Client
+	}
 	e := &r.ends[from]
 	if e.datagrams++; e.datagrams > maxDatagrams {
 		r.forget(from)
@@ -77,6 +86,18 @@ func (r *Reader) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
 	return len(b)
 }
 
+// isClients reports whether a datagram of the end that did not begin is from a
+// client all the same: what came before was of another connection.
+func (r *Reader) isClients(b []byte) bool {
+	p, _, ok := next(b)
+	if !ok || p.known == nil || !p.sealed() {
+		return false
+	}
+	room := rooms.Get().(*room)
+	defer rooms.Put(room)
+	return r.try(room, r.keys(&p, p.destination, dialog.Client), &p) != nil
+}
+
 // Lost never happens to datagrams.
 func (r *Reader) Lost(*dialog.Dialog, dialog.End, int) bool { return false }
 
@@ -104,8 +125,7 @@ func (r *Reader) packet(d *dialog.Dialog, from dialog.End, p *packet) {
 		}
 		return
 	}
-	// RFC 9001, 5.4.2: 4 octets for the number, then 16 of the sample.
-	if p.kind != initial || len(p.whole) < p.number+4+tagSize || r.ends[from].read && from == dialog.Server {
+	if !p.sealed() || r.ends[from].read && from == dialog.Server {
 		return
 	}
 	room := rooms.Get().(*room)
@@ -118,7 +138,7 @@ func (r *Reader) packet(d *dialog.Dialog, from dialog.End, p *packet) {
 	eachCrypto(frames, func(offset uint64, b []byte) bool { return e.said.Put(offset, b) })
 	if e.said.Differs && !r.tellsOverlaps {
 		r.tellsOverlaps = true
-		tellOverlap(d, from)
+		r.tellOverlap(d, from)
 	}
 	r.hello(d, from, p)
 }
@@ -211,12 +231,12 @@ func handshakeOf(d *dialog.Dialog) *weir.TLS {
 // tellOverlap tells that an end sent different octets for the same place of
 // its hello, once for each conversation: a reader and the other end may take
 // different ones.
-func tellOverlap(d *dialog.Dialog, from dialog.End) {
+func (r *Reader) tellOverlap(d *dialog.Dialog, from dialog.End) {
 	o := weir.Oddity{
 		Time: d.Time, Sensor: d.Sensor, Src: d.Src, Dst: d.Dst, SrcPort: d.SrcPort, DstPort: d.DstPort, Proto: d.Proto,
 		Name: "quic_crypto_overlap", Count: 1,
 	}
-	if from == dialog.Server {
+	if (from == dialog.Server) != r.turned {
 		o.Src, o.Dst, o.SrcPort, o.DstPort = o.Dst, o.Src, o.DstPort, o.SrcPort
 	}
 	d.Batch.Oddities = append(d.Batch.Oddities, o)

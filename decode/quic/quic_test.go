@@ -209,6 +209,9 @@ func TestRead(t *testing.T) {
 			up(c1.seal(0, padded(crypto(0, hello)))), down(s1.seal(0, crypto(0, retryHello(t)))),
 			up(c1.seal(1, padded(crypto(len(hello), hello)))), down(s1.seal(1, crypto(len(answer), answer))),
 		}, "1", "yes"},
+		{"begun by the other end", []dialogtest.Turn{
+			down(c1.seal(0, padded(crypto(0, hello[:third])))), down(c1.seal(1, padded(crypto(third, hello[third:])))), up(s1.seal(0, padded(ack, crypto(0, answer)))),
+		}, "1", "yes"},
 		{"a damaged packet first", []dialogtest.Turn{up(append(c1.seal(0, padded(crypto(0, hello)))[:1199], 0)), up(c1.seal(1, padded(crypto(0, hello))))}, "1", ""},
 	} {
 		told := dialogtest.Datagrams(New(), c.turns...)
