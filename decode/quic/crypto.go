@@ -32,9 +32,9 @@ const (
 // of another kind, behind which nothing can be found, or take returns false.
 func eachCrypto(frames []byte, take func(offset uint64, b []byte) bool) {
 	c := cursor{b: frames}
-	for !c.empty() { // each turn takes a type at least
+	for c.padding(); !c.empty(); c.padding() { // each turn takes a type at least
 		switch c.varint() {
-		case framePadding, framePing:
+		case framePing:
 		case frameACK:
 			c.ack()
 		case frameACKECN:
@@ -51,6 +51,13 @@ func eachCrypto(frames []byte, take func(offset uint64, b []byte) bool) {
 		default:
 			return
 		}
+	}
+}
+
+// padding passes over PADDING frames, of which a packet may have a thousand.
+func (c *cursor) padding() {
+	for c.at < len(c.b) && c.b[c.at] == framePadding {
+		c.at++
 	}
 }
 
