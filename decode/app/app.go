@@ -202,8 +202,11 @@ func smb(b []byte) bool {
 			}
 			b = b[4:]
 		case message:
+			if len(b) >= 9 && b[1] == message && string(b[6:9]) == "SMB" {
+				b = b[1:] // behind the octet of a keep-alive of TCP
+			}
 			magic := b[4]
-			return size >= 16 && string(b[5:8]) == "SMB" && (magic == 0xff || magic == 0xfe || magic == 0xfd || magic == 0xfc)
+			return string(b[5:8]) == "SMB" && (magic == 0xff || magic == 0xfe || magic == 0xfd || magic == 0xfc)
 		default:
 			return false
 		}

@@ -184,11 +184,14 @@ func (s *stream) begin(b []byte) (used int, ok bool) {
 	size := int(binary.BigEndian.Uint32(b)) & 0xffffff
 	switch b[0] {
 	case nbMessage:
+		if len(b) >= 9 && string(b[6:9]) == "SMB" && b[5] >= 0xfc && b[1] == nbMessage {
+			return 1, true // the octet of a keep-alive of TCP, by which a session is met in its middle
+		}
+		if len(b) < 9 {
+			return 0, true
+		}
 		if size < 4 {
 			return 4 + size, true
-		}
-		if len(b) < 8 {
-			return 0, true
 		}
 		if string(b[5:8]) != "SMB" || b[4] < 0xfc {
 			return 0, false

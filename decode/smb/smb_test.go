@@ -300,6 +300,8 @@ func TestStream2(t *testing.T) {
 		{"encrypted", hidden.turns, "3.0.2 negotiate SUCCESS\n3.0.2 session_setup SUCCESS CORP\\j.doe\n3.0.2 encrypted CORP\\j.doe\nntlm j.doe CORP WS FS01 true SUCCESS\n"},
 		{"compressed", squeezed.turns, "3.1.1 compressed\nodd smb_compression_offset\n"},
 		{"wrong password", failed.turns, "2.1 negotiate SUCCESS\n2.1 session_setup LOGON_FAILURE CORP\\j.doe\nntlm j.doe CORP WS FS01 false LOGON_FAILURE\n"},
+		{"behind a keep-alive", append([]dialogtest.Turn{{From: dialog.Client, Data: "\x00"}}, compound()...),
+			"2 open chained created SUCCESS\n2 delete chained SUCCESS\n2 write chained 5 SUCCESS\n2 close chained 5 SUCCESS\n"},
 		{"garbage between", append([]dialogtest.Turn{{From: dialog.Client, Data: "\x00SMBgarbage"}}, compound()...),
 			"2 open chained created SUCCESS\n2 delete chained SUCCESS\n2 write chained 5 SUCCESS\n2 close chained 5 SUCCESS\n"},
 	} {
@@ -400,7 +402,8 @@ ntlm j.doe CORP WS FS01 true SUCCESS
 
 // TestRecognised: each of these beginnings gives the name.
 func TestRecognised(t *testing.T) {
-	for _, turns := range [][]dialogtest.Turn{sessionOf1(), sessionOf2(), compound(), sessionOf1()[2:], sessionOf1()[1:2]} {
+	kept := append([]dialogtest.Turn{{From: dialog.Client, Data: "\x00"}, {From: dialog.Server, Data: "\x00"}}, compound()...)
+	for _, turns := range [][]dialogtest.Turn{kept, sessionOf1(), sessionOf2(), compound(), sessionOf1()[2:], sessionOf1()[1:2]} {
 		var client, server []byte
 		for _, turn := range turns {
 			if turn.From == dialog.Client {
