@@ -21,9 +21,10 @@ type Exporter struct {
 	// Input is the file, interface or address listened on.
 	Input string `weir:"input,omitzero" example:"udp [::]:2055"`
 	// Kind is what it speaks: netflow1, netflow5, netflow7, netflow9, ipfix,
-	// sflow5, nfcapd, pcap, zeek, eve or argus. store for the store itself, whose rows
-	// tell of what it lost; udp, tcp or tls for a socket, whose rows tell of what
-	// belongs to no exporter: datagrams refused, not read, or dropped by the kernel.
+	// sflow5, nfcapd, pcap, interface, zeek, eve or argus. store for the store
+	// itself, whose rows tell of what it lost; udp, tcp or tls for a socket, whose
+	// rows tell of what belongs to no exporter: datagrams refused, not read, or
+	// dropped by the kernel.
 	Kind string `weir:"kind" example:"netflow9"`
 	// Domain is the observation domain, source, engine or sub-agent.
 	Domain uint32 `weir:"domain,omitzero" example:"256"`

@@ -33,6 +33,7 @@ type Progress struct {
 	Unit    string
 	Records int64 // records handed on
 	Skipped int64 // packets, datagrams or log lines that could not be read
+	Dropped int64 // packets that the kernel dropped because they were not fetched in time
 	// Notes are what the user should know of what was read: "cut packets:
 	// 1,204 of 9,000 (snaplen 96)". One sentence each.
 	Notes []string

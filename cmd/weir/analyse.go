@@ -143,6 +143,8 @@ type analysis struct {
 	store  store.Store // nil for none
 	detect bool        // run the detectors
 	live   bool        // the traffic does not wait
+	// patience is how long batches are held to learn from them what is local.
+	patience time.Duration
 
 	begin func()           // called before the run, when nothing can refuse it any more; nil for nothing
 	found func(weir.Alert) // told of each alert that is news; nil for nobody
@@ -172,7 +174,7 @@ func (a *analysis) run(ctx context.Context, src source.Source) error {
 	if err != nil {
 		return err
 	}
-	located := &locating{Source: src, config: a.config.Local, border: border, given: a.config.LocalGiven, say: a.note}
+	located := &locating{Source: src, config: a.config.Local, border: border, given: a.config.LocalGiven, patience: a.patience, say: a.note}
 	devices, err := a.devices(ctx, located)
 	if err != nil {
 		return err
@@ -352,9 +354,11 @@ type locating struct {
 	border *local.Enricher
 	given  bool
 	say    func(format string, args ...any)
-	held   []*weir.Batch
-	flows  int // held
-	others int // other records held
+	// patience bounds how long batches are held, 0 for as long as the input goes on.
+	patience time.Duration
+	held     []*weir.Batch
+	flows    int // held
+	others   int // other records held
 }
 
 // proposeFrom is how many flows a proposal is made from: enough to see the
@@ -366,6 +370,7 @@ const proposeFrom = 5000
 // Run implements [source.Source].
 func (l *locating) Run(ctx context.Context, emit func(*weir.Batch) error) error {
 	settled := l.given
+	began := time.Now()
 	err := l.Source.Run(ctx, func(b *weir.Batch) error {
 		if settled {
 			return emit(b)
@@ -373,7 +378,7 @@ func (l *locating) Run(ctx context.Context, emit func(*weir.Batch) error) error 
 		l.held = append(l.held, b)
 		l.flows += len(b.Flows)
 		l.others += b.Len() - len(b.Flows)
-		if l.flows < proposeFrom && l.others < 10*proposeFrom {
+		if l.flows < proposeFrom && l.others < 10*proposeFrom && (l.patience == 0 || time.Since(began) < l.patience) {
 			return nil
 		}
 		settled = true

@@ -171,7 +171,7 @@ func newRoot(s streams) *cobra.Command {
 	})
 	root.SuggestionsMinimumDistance = 2 // letters between what is typed and what is meant
 	profile(root)
-	root.AddCommand(newScan(s), newListen(s), newQuery(s), newExport(s), newFields(s), newDetectors(s), newSensors(s), newHosts(s), newPcap(s), newDemo(s), newVersion(s))
+	root.AddCommand(newScan(s), newListen(s), newWatch(s), newQuery(s), newExport(s), newFields(s), newDetectors(s), newSensors(s), newHosts(s), newPcap(s), newDemo(s), newVersion(s))
 	root.SetHelpCommand(newHelp(root))
 	root.InitDefaultCompletionCmd()
 	if shells, _, err := root.Find([]string{"completion"}); err == nil {

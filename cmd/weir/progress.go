@@ -76,7 +76,7 @@ func (p *progress) tell() {
 	case "json":
 		_ = json.NewEncoder(p.w).Encode(map[string]any{
 			"v": 1, "type": "progress", "bytes": now.Bytes, "total": now.Total, "packets": now.Packets, "unit": cmp.Or(now.Unit, "packets"),
-			"records": now.Records, "skipped": now.Skipped, "seconds": elapsed.Seconds(),
+			"records": now.Records, "skipped": now.Skipped, "dropped": now.Dropped, "seconds": elapsed.Seconds(),
 		})
 	case "lines":
 		fmt.Fprintln(p.w, progressLine(now, elapsed))
@@ -103,6 +103,9 @@ func (p *progress) columns() int {
 func progressLine(p source.Progress, elapsed time.Duration) string {
 	rate := float64(p.Bytes) / max(elapsed.Seconds(), 0.001)
 	read := fmt.Sprintf("read %s  %s  %s/s", amount(p), several(p.Records, "records"), size(int64(rate)))
+	if p.Dropped > 0 {
+		read += "  " + count(p.Dropped) + " dropped"
+	}
 	if p.Total == 0 {
 		return read
 	}

@@ -369,8 +369,14 @@ func (x *sensor) notes(now time.Time, fetched int64) (list []note) {
 	if share, of := x.lostShare(); share > 0 {
 		cost(detect.Lost, share, "%s of %s lost between exporter and here (%s by its sequence numbers)", detect.Lost.Format(share), of, count(x.lost))
 	}
-	if x.kernel > 0 {
+	switch {
+	case x.kernel > 0 && x.kind == "interface":
+		cost(detect.Lost, float64(x.kernel)/float64(x.kernel+x.datagrams), "%s packets dropped by the kernel: they came faster than they were metered", count(x.kernel))
+	case x.kernel > 0:
 		cost(detect.Lost, float64(x.kernel)/float64(x.kernel+fetched), "%s datagrams dropped by the kernel: they came faster than they were fetched", count(x.kernel))
+	}
+	if x.ifErrors > 0 && x.kind == "interface" {
+		say("%s packets lost by the card or its driver before they could be seen", count(x.ifErrors))
 	}
 	if x.heldLost > 0 {
 		say("%s sets of data given up: their template did not come (%s)", count(x.heldLost), templates(x.missing))
@@ -417,7 +423,7 @@ func (x *sensor) blind() []note {
 
 // live reports whether the sensor sends as long as it is there: files end.
 func (x *sensor) live() bool {
-	return strings.HasPrefix(x.kind, "netflow") || x.kind == "ipfix" || x.kind == "sflow5"
+	return strings.HasPrefix(x.kind, "netflow") || x.kind == "ipfix" || x.kind == "sflow5" || x.kind == "interface"
 }
 
 // lostShare returns which share is missing by the sequence numbers, and of

@@ -411,6 +411,7 @@ func (s *Source) Progress() source.Progress {
 	p := source.Progress{Records: s.records.Load()}
 	for _, v := range s.Views() {
 		p.Bytes += v.Bytes
+		p.Dropped += v.Dropped
 		p.Packets += v.Packets
 		p.Notes = append(p.Notes, v.Notes...)
 	}
