@@ -63,8 +63,8 @@ func TestSuricata(t *testing.T) {
 
 // TestTShark compares with the dissector of Wireshark on captures.
 func TestTShark(t *testing.T) {
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("needs tshark")
+	if _, err := exec.LookPath("tshark"); err != nil || testing.Short() {
+		t.Skip("needs tshark, and its time")
 	}
 	c := metertest.Compare(t, []metertest.Difference{})
 	defer c.Close()

@@ -39,8 +39,8 @@ var pdus = map[uint64]string{0: "get", 1: "get_next", 3: "set", 4: "trap", 5: "g
 // TestTShark compares with the dissector of Wireshark: how many of each kind of
 // message, who asks, and which errors are answered.
 func TestTShark(t *testing.T) {
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("needs tshark")
+	if _, err := exec.LookPath("tshark"); err != nil || testing.Short() {
+		t.Skip("needs tshark, and its time")
 	}
 	c := metertest.Compare(t, []metertest.Difference{
 		metertest.Explain("*snmpv3_synthetic.pcap get", "command", "3", "0", "synthetic messages whose variables are not in sequences: tshark gives them up as malformed, we tell the request that stands before them"),
