@@ -263,11 +263,11 @@ func (m *Meter) record(f *flow, why reason) {
 		r.ICMP = &weir.ICMP{Type: f.icmp.Type, Code: f.icmp.Code}
 	}
 	r.State = f.state()
-	r.History = m.intern(f.history.letters[:f.history.n])
+	r.History = m.histories.text(f.history.letters[:f.history.n])
 	r.BytesUp, r.PacketsUp, r.DataUp, r.FlagsUp = up.bytes, up.packets, up.data, up.flags
 	r.BytesDown, r.PacketsDown, r.DataDown, r.FlagsDown = down.bytes, down.packets, down.data, down.flags
 	r.VLAN, r.Tunnel = f.vlan, f.tunnel.String()
-	r.SrcMAC, r.DstMAC = m.mac(f.rest[f.orig].mac), m.mac(f.rest[f.orig^1].mac)
+	r.SrcMAC, r.DstMAC = m.macs.text(f.rest[f.orig].mac), m.macs.text(f.rest[f.orig^1].mac)
 	r.TTLUp, r.TTLDown = up.ttl, down.ttl
 	if f.key.Proto == weir.TCP {
 		r.TCP = m.tcpHead(f)
@@ -372,39 +372,6 @@ func (m *Meter) letter(f *flow, letter byte) {
 	}
 	h.letters[h.n] = letter
 	h.n++
-}
-
-// intern returns b as a string, mostly without allocating: most connections
-// have one of a few dozen histories. When there are many others, it forgets
-// them all and begins again.
-func (m *Meter) intern(b []byte) string {
-	const most = 4096
-	if s, ok := m.histories[string(b)]; ok {
-		return s
-	}
-	if len(m.histories) >= most {
-		clear(m.histories)
-	}
-	s := string(b)
-	m.histories[s] = s
-	return s
-}
-
-// maxMACs is how many link-layer addresses are kept as records write them, at
-// 100 octets each. Whoever invents more makes others be written anew.
-const maxMACs = 1 << 14
-
-// mac returns a as records write it, mostly without allocating.
-func (m *Meter) mac(a packet.MAC) string {
-	if a == (packet.MAC{}) {
-		return ""
-	}
-	s, ok := m.macs.Get(a)
-	if !ok {
-		s = a.String()
-		m.macs.Put(a, s)
-	}
-	return s
 }
 
 // timeOf returns a time in UTC, in microseconds as records have them.

@@ -18,7 +18,7 @@ func (m *Meter) hear(ts int64, p *packet.Packet) {
 	d := &m.dialog
 	d.Reset(e, m.batch, m.announce)
 	if p.Tunnel == 0 { // else they are of the ends of the tunnel
-		d.SrcMAC, d.DstMAC = m.mac(p.SrcMAC), m.mac(p.DstMAC)
+		d.SrcMAC, d.DstMAC = m.macs.text(p.SrcMAC), m.macs.text(p.DstMAC)
 	}
 	before := m.batch.Len()
 	if conflict := m.local.Read(d, p); conflict != "" {

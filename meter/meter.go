@@ -69,9 +69,9 @@ type Meter struct {
 	dhcp         dialog.Reader // of all conversations: an exchange crosses them
 
 	tls       weir.TLS // what the recognisers write into
-	histories map[string]string
+	histories *texts
 	options   map[string]string // names of the options of TCP, by their kinds
-	macs      *recent.Map[packet.MAC, string]
+	macs      *macTexts
 	oddities  map[oddity]int // those of the batch, by their place
 }
 
@@ -87,9 +87,9 @@ func New(config Config, emit func(*weir.Batch) error) (*Meter, error) {
 		emit:      emit,
 		seed:      packet.Seed{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()},
 		table:     flowtable.NewTable(),
-		histories: map[string]string{},
+		histories: newTexts(),
 		options:   map[string]string{},
-		macs:      recent.New[packet.MAC, string](maxMACs),
+		macs:      new(macTexts),
 		oddities:  map[oddity]int{},
 		announced: newAnnounced(),
 		expected:  recent.New[expectation, string](maxExpected),

@@ -266,7 +266,7 @@ func (m *Meter) macsOf(f *flow) (client, server string) {
 			macs[m.from^1] = p.DstMAC
 		}
 	}
-	return m.mac(macs[f.orig]), m.mac(macs[f.orig^1])
+	return m.macs.text(macs[f.orig]), m.macs.text(macs[f.orig^1])
 }
 
 // telling is what readers call back by: functions made once, and whom they are
