@@ -19,8 +19,8 @@ const module = "github.com/weir-nta/weir"
 var floors = []string{
 	0: ".",
 	1: "internal/* decode/dialog",
-	2: "decode/packet decode/dns decode/tls decode/app decode/binetflow decode/flowrec decode/ntlm",
-	3: "packetring decode/dcerpc decode/quic decode/dtls decode/dialog/dialogtest decode/ntlm/ntlmtest decode/kerberos",
+	2: "decode/packet decode/dns decode/tls decode/app decode/binetflow decode/flowrec decode/ntlm decode/kerberos",
+	3: "packetring decode/dcerpc decode/quic decode/dtls decode/dialog/dialogtest decode/ntlm/ntlmtest",
 	4: "decode/ssh decode/smb decode/ldap decode/rdp decode/snmp decode/http decode/mail decode/ftp decode/irc " +
 		"decode/dhcp decode/discovery decode/ntp decode/database decode/industrial decode/mqtt decode/coap decode/socks decode/tunnel decode/mining",
 	5: "meter query stitch decode/netflow decode/sflow decode/nfcapd decode/zeek decode/eve",

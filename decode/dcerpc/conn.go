@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/kerberos"
 	"github.com/weir-nta/weir/decode/ntlm"
 	"github.com/weir-nta/weir/internal/uri"
 )
@@ -50,6 +51,7 @@ const (
 	resultSize     = 24
 	authSPNEGO     = 9
 	authNTLM       = 10
+	authKerberos   = 16
 	statusDenied   = 5
 	statusSecurity = 0x721
 )
@@ -60,9 +62,10 @@ type conn struct {
 	pipe     string // or port
 	contexts []context
 	calls    []call
-	logon    *ntlm.Logon // made by the first token of NTLM
-	user     string      // who is known to call from elsewhere
-	usual    *inter      // of the pipe, for calls of which the bind was not seen
+	logon    *ntlm.Logon           // made by the first token of NTLM
+	ticket   *weir.KerberosMessage // shown to the service, which has not answered
+	user     string                // who is known to call from elsewhere
+	usual    *inter                // of the pipe, for calls of which the bind was not seen
 }
 
 type context struct {
@@ -233,16 +236,21 @@ func (c *conn) token(d *dialog.Dialog, h *header, b []byte) {
 		return
 	}
 	trailer := b[h.size-h.auth-trailerHeader:]
-	if kind := trailer[0]; kind != authSPNEGO && kind != authNTLM {
+	if kind := trailer[0]; kind != authSPNEGO && kind != authNTLM && kind != authKerberos {
 		return
 	}
 	token := trailer[trailerHeader:]
 	t := ntlm.Unwrap(token)
-	if t.Mechanism == ntlm.NTLM && t.Body != nil {
+	switch {
+	case t.Mechanism == ntlm.NTLM && t.Body != nil:
 		if c.logon == nil {
 			c.logon = new(ntlm.Logon)
 		}
 		c.logon.Token(d, token)
+	case t.Mechanism == ntlm.Kerberos:
+		c.kerberos(d, t.Body)
+	case trailer[0] == authKerberos:
+		c.kerberos(d, token) // without GSS-API around it
 	}
 	switch t.State {
 	case ntlm.Completed:
@@ -252,12 +260,38 @@ func (c *conn) token(d *dialog.Dialog, h *header, b []byte) {
 	}
 }
 
+// kerberos reads a ticket that is shown, or the answer to it (RFC 4120, 5.10).
+func (c *conn) kerberos(d *dialog.Dialog, b []byte) {
+	const reply, failure = 0x6f, 0x7e
+	m := weir.KerberosMessage{Endpoints: d.Endpoints}
+	switch {
+	case kerberos.AP(&m, b):
+		c.shown(d, "", "")
+		c.ticket = &m
+	case len(b) > 0 && b[0] == reply:
+		c.shown(d, "true", "")
+	case len(b) > 0 && b[0] == failure:
+		c.shown(d, "false", "")
+	}
+}
+
+// shown tells how showing a ticket ended, if one was.
+func (c *conn) shown(d *dialog.Dialog, success, status string) {
+	if c.ticket == nil {
+		return
+	}
+	c.ticket.Success, c.ticket.Error = success, status
+	d.Batch.Kerberos = append(d.Batch.Kerberos, *c.ticket)
+	c.ticket = nil
+}
+
 // authenticated says how a logon ended, if one waits for that. A server says
 // nothing to the last message of NTLM: it is what comes of the first call.
 func (c *conn) authenticated(d *dialog.Dialog, success bool, status string) {
 	if c.logon != nil && c.logon.Pending() {
 		c.logon.End(d, success, status)
 	}
+	c.shown(d, strconv.FormatBool(success), status)
 }
 
 // request reads the first fragment of a call (C706, 12.6.4.9).
@@ -346,4 +380,5 @@ func (c *conn) close(d *dialog.Dialog) {
 	if c.logon != nil {
 		c.logon.Close(d)
 	}
+	c.shown(d, "", "")
 }

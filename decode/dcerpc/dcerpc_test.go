@@ -170,6 +170,49 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// der makes an element.
+func der(tag byte, contents ...string) string {
+	s := strings.Join(contents, "")
+	return string([]byte{tag, byte(len(s))}) + s
+}
+
+// apReq is what a client shows to a service (RFC 4120, 5.5.1).
+var apReq = der(0x6e, der(0x30, der(0xa0, der(2, "\x05")), der(0xa1, der(2, "\x0e")), der(0xa3, der(0x61, der(0x30,
+	der(0xa0, der(2, "\x05")), der(0xa1, der(0x1b, "CORP")), der(0xa2, der(0x30, der(0xa0, der(2, "\x02")), der(0xa1, der(0x30, der(0x1b, "host"), der(0x1b, "dc01"))))),
+	der(0xa3, der(0x30, der(0xa0, der(2, "\x12")), der(0xa2, der(4, "sealed")))))))))
+
+// TestKerberos: a ticket shown in a bind is told with the answer to it.
+func TestKerberos(t *testing.T) {
+	e := little
+	gss := der(0x60, der(6, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"), "\x01\x00", apReq)
+	bind := func(kind byte, token string) string { // with a token of another kind than NTLM
+		s := []byte(e.bind(1, token, svcctlID))
+		s[len(s)-len(token)-8] = kind
+		return string(s)
+	}
+	accept := []byte(e.accept(1, "135", "\x6f\x02\x30\x00"))
+	accept[len(accept)-4-8] = authKerberos
+	for _, c := range []struct {
+		name  string
+		turns []dialogtest.Turn
+		want  string
+	}{
+		{"bare", []dialogtest.Turn{up(bind(authKerberos, apReq)), down(string(accept))}, "AP host/dc01 aes256 true "},
+		{"by GSS-API", []dialogtest.Turn{up(bind(authSPNEGO, gss)), down(e.message(ptBindNak, 3, 1, e.u16(8), ""))}, "AP host/dc01 aes256 false authentication_type_not_recognized"},
+		{"no answer", []dialogtest.Turn{up(bind(authSPNEGO, gss))}, "AP host/dc01 aes256  "},
+	} {
+		got := dialogtest.Stream(New(), 1<<20, c.turns...)
+		if len(got.Kerberos) != 1 {
+			t.Errorf("%s: %d messages of Kerberos, want 1", c.name, len(got.Kerberos))
+			continue
+		}
+		k := got.Kerberos[0]
+		if s := fmt.Sprint(k.Type, " ", k.Service, " ", k.Cipher, " ", k.Success, " ", k.Error); s != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, s, c.want)
+		}
+	}
+}
+
 // TestBounds: calls that are never answered and contexts without end are told
 // and forgotten.
 func TestBounds(t *testing.T) {
