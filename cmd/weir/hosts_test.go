@@ -69,7 +69,7 @@ var truths = []truth{
 	{capture: "rita-proxy", host: "10.136.0.16", device: "proxy", role: "proxy"},
 	{capture: "dnsexfiltrator-MXSIZE-105-FLSIZE-28657.pcap", host: "192.168.1.200", device: "resolver", role: "dns server"},
 	{capture: "icspcap-4SICS-GeekLounge-151020", host: "10.10.10.10", device: "controller polled by S7", class: "controller", role: "controller"},
-	{capture: "stratocyberlab-class10-capture1.pcap", host: "192.168.1.196", device: "thing infected by Mirai", class: "smart home", os: "Linux"},
+	{capture: "stratocyberlab-class10-capture1.pcap", host: "192.168.1.196", device: "Raspberry Pi infected by Mirai", os: "Linux", vendor: "Raspberry Pi"},
 	{capture: "ndpi-sonos.pcapng", host: "", device: "Sonos player", class: "media player"},
 }
 

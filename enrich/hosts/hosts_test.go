@@ -1,9 +1,12 @@
 package hosts
 
 import (
+	"flag"
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -383,6 +386,11 @@ func TestDomainController(t *testing.T) {
 	play := func(services ...string) weir.Host {
 		e := newTest(t, Default)
 		s := at(0)
+		if services[0] == "drsuapi" { // as in DCShadow
+			ends := weir.Endpoints{Time: s.now, Src: netip.MustParseAddr("10.10.1.5"), Dst: netip.MustParseAddr("10.20.0.10")}
+			s.b.RPC = append(s.b.RPC, weir.RPCCall{Endpoints: ends, Endpoint: "drsuapi", Operation: "DRSReplicaAdd"})
+			services = []string{"smb"}
+		}
 		ports := map[string]uint16{"kerberos": 88, "ldap": 389, "smb": 445, "dns": 53}
 		for _, app := range services {
 			s.flow("10.10.1.5", "10.20.0.10", ports[app], app)
@@ -395,6 +403,9 @@ func TestDomainController(t *testing.T) {
 	}
 	if h := play("kerberos"); h.Role == "domain controller" && h.RoleCertainty > 0.7 {
 		t.Errorf("a KDC alone, which may be MIT's: %q %v", h.Role, h.RoleCertainty)
+	}
+	if h := play("drsuapi"); h.RoleCertainty >= markRole {
+		t.Errorf("one call of DRSUAPI, as DCShadow makes it: %q %v, sure enough for flows", h.Role, h.RoleCertainty)
 	}
 	if h := play("smb"); h.Role != "" {
 		t.Errorf("SMB alone, which every Windows machine offers: %q", h.Role)
@@ -573,4 +584,71 @@ func reads(texts ...string) (out []read) {
 		out = append(out, r)
 	}
 	return out
+}
+
+// TestREADME checks that what the README prints is what is the default.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("    max_hosts: %d  #", Default.MaxHosts); !strings.Contains(string(text), want) {
+		t.Errorf("README.md does not say %q", want)
+	}
+}
+
+var update = flag.Bool("update", false, "write the table of rules in docs/operate/hosts.md")
+
+// TestRulesDoc checks that docs/operate/hosts.md lists the rules as they are.
+func TestRulesDoc(t *testing.T) {
+	const page, begin = "../../docs/operate/hosts.md", "<!-- below: go test ./enrich/hosts -run RulesDoc -update -->\n"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, ok := strings.Cut(string(text), begin)
+	if !ok {
+		t.Fatalf("%s has no line %q", page, begin)
+	}
+	want := head + begin + rulesDoc()
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(text) != want {
+		t.Errorf("%s does not list the rules as they are: run this test with -update", page)
+	}
+}
+
+// rulesDoc lists the rules by kind.
+func rulesDoc() string {
+	var b strings.Builder
+	for k := range byOffer {
+		fmt.Fprintf(&b, "\n### %s…%s\n\n| text | speaks for |\n|---|---|\n", says[k][0], says[k][1])
+		for _, r := range byKind[k] {
+			if len(rules[r].is) > 0 {
+				fmt.Fprintf(&b, "| `%s` | %s |\n", rules[r].want, weights(rules[r].is, noClaim))
+			}
+		}
+	}
+	b.WriteString("\n### offers …\n\n| service | speaks for |\n|---|---|\n")
+	for _, app := range slices.Sorted(maps.Keys(offers)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", app, weights(offers[app].is, offers[app].many))
+	}
+	for _, port := range slices.Sorted(maps.Keys(offersAt)) {
+		fmt.Fprintf(&b, "| port %d | %s |\n", port, weights(offersAt[port].is, offersAt[port].many))
+	}
+	return b.String()
+}
+
+func weights(list []weight, many claim) string {
+	var out []string
+	for _, w := range list {
+		text := fmt.Sprintf("%s %g", claims[w.for_], w.ln)
+		if w.for_ == many {
+			text += " + 0.7 ln(clients)"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
 }

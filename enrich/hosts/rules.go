@@ -452,15 +452,15 @@ var rules = []rule{
 	{byModel, contains, "lwip", is(embedded, strong)},
 
 	// Roles as devices announce them (decode/discovery).
-	{byRole, exact, "domain controller", is(domainController, strong, windows, fair, server, fair)},
-	{byRole, exact, "backup domain controller", is(domainController, strong, windows, fair, server, fair)},
+	{byRole, exact, "domain controller", is(domainController, good, windows, fair, server, fair)},
+	{byRole, exact, "backup domain controller", is(domainController, good, windows, fair, server, fair)},
 	{byRole, exact, "router", is(router, good, gateway, good)},
 	{byRole, exact, "access point", is(router, good)},
 	{byRole, exact, "switch", is(router, good)},
 	{byRole, exact, "repeater", is(router, fair)},
 	{byRole, exact, "docsis", is(router, good)},
 	{byRole, exact, "telephone", is(tabletop, strong)},
-	{byRole, exact, "print server", is(printServer, fair)},
+	{byRole, exact, "print server", is(printServer, weak)},
 	{byRole, exact, "sql server", is(database, good, server, fair)},
 	{byRole, exact, "dhcp server", is(dhcpServer, certain)},
 	{byRole, exact, "unix server", is(linux, fair)},
@@ -582,11 +582,13 @@ var rules = []rule{
 	{byPlace, prefix, behind, is(gateway, certain, router, good)},
 
 	// What others asked of it: only domain controllers have these interfaces
-	// (MS-DRSR, MS-NRPC) and shares (MS-ADTS).
-	{byCall, exact, "drsuapi", is(domainController, strong, windows, fair, server, fair)},
-	{byCall, exact, "netlogon", is(domainController, good, windows, weak, server, weak)},
-	{byCall, exact, "share sysvol", is(domainController, strong, windows, weak, server, fair)},
-	{byCall, exact, "share netlogon", is(domainController, strong, windows, weak, server, fair)},
+	// (MS-DRSR, MS-NRPC) and shares (MS-ADTS). An attack has one of them for a
+	// while (DCShadow), so none alone makes a domain controller that is sure
+	// enough to be marked in flows.
+	{byCall, exact, "drsuapi", is(domainController, 2.5, windows, fair, server, weak)},
+	{byCall, exact, "netlogon", is(domainController, fair, windows, weak, server, weak)},
+	{byCall, exact, "share sysvol", is(domainController, good, windows, weak, server, fair)},
+	{byCall, exact, "share netlogon", is(domainController, good, windows, weak, server, fair)},
 	{byCall, exact, "svcctl", is(windows, good)},
 	{byCall, exact, "winreg", is(windows, good)},
 	{byCall, exact, "share admin$", is(windows, good)},

@@ -42,9 +42,7 @@ type scale [lastRole + 1]float64
 func (d *device) weigh() (k known) {
 	var s scale
 	d.addClues(&s)
-	for i := range d.offers {
-		d.offers[i].offered(&s)
-	}
+	d.offered(&s)
 	d.used(&s)
 	k.class, k.classCertainty = class(&s)
 	k.os = system(&s)
@@ -130,7 +128,7 @@ var (
 	}
 )
 
-// byService returns what offering s says; nil claims for nothing.
+// says returns what offering s says, no claims for nothing.
 func (s *service) says() offer {
 	if o, ok := offersAt[s.port]; ok {
 		return o
@@ -138,23 +136,39 @@ func (s *service) says() offer {
 	return offers[s.app]
 }
 
-// offered adds what offering s says. Different services are reasons of their
-// own, so they add up. What the port alone tells counts less.
-func (s *service) offered(to *scale) {
-	o, n := s.says(), s.many()
+// offered adds what d offers. Different applications are reasons of their own,
+// so they add up; one on several ports is one. What the port alone tells counts
+// less.
+func (d *device) offered(to *scale) {
+	list := slices.Clone(d.offers)
+	slices.SortFunc(list, func(a, b service) int { return cmp.Compare(b.many(), a.many()) })
+	var counted [maxServices]string
+	for i := range list {
+		s := &list[i]
+		if n := s.many(); n >= 3 {
+			to[server] += 0.5 * crowd(n)
+			to[workstation] -= 0.5 * crowd(n)
+		}
+		app := cmp.Or(s.app, strconv.Itoa(int(s.port)))
+		if !slices.Contains(counted[:i], app) {
+			counted[i] = app
+			s.add(to)
+		}
+	}
+}
+
+// add adds what offering s says.
+func (s *service) add(to *scale) {
+	o := s.says()
 	for _, w := range o.is {
 		ln := w.ln
 		if w.for_ == o.many {
-			ln += crowd(n)
+			ln += crowd(s.many())
 		}
 		if s.guessed {
 			ln = max(ln-1, 0)
 		}
 		to[w.for_] += ln
-	}
-	if n >= 3 {
-		to[server] += 0.5 * crowd(n)
-		to[workstation] -= 0.5 * crowd(n)
 	}
 }
 
