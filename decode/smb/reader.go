@@ -10,6 +10,7 @@ import (
 	"github.com/weir-nta/weir/decode/dcerpc"
 	"github.com/weir-nta/weir/decode/dialog"
 	"github.com/weir-nta/weir/decode/ntlm"
+	"github.com/weir-nta/weir/internal/uri"
 )
 
 // Bounds of one conversation. At each of them the oldest goes: a request that
@@ -144,7 +145,7 @@ func (r *Reader) Read(d *dialog.Dialog, from dialog.End, b []byte) int {
 			s.astray, s.left = false, 0
 			fallthrough
 		case s.left == 0:
-			n, ok := s.begin(b[used:])
+			n, ok := s.begin(d, from, b[used:])
 			if !ok {
 				s.astray = true
 				used++
@@ -177,7 +178,7 @@ const (
 
 // begin takes the header of the next message. It returns 0 if more is wanted,
 // and false if there is none.
-func (s *stream) begin(b []byte) (used int, ok bool) {
+func (s *stream) begin(d *dialog.Dialog, from dialog.End, b []byte) (used int, ok bool) {
 	if len(b) < 4 {
 		return 0, b[0] == nbMessage || b[0] >= nbRequest && b[0] <= nbKeepAlive
 	}
@@ -198,10 +199,39 @@ func (s *stream) begin(b []byte) (used int, ok bool) {
 		}
 		s.left = size
 		return 4, true
-	case nbRequest, nbAccepted, nbRefused, nbRetarget, nbKeepAlive:
-		return 4 + size, size < 1024
+	case nbRequest:
+		if size >= maxRequest {
+			return 0, false
+		}
+		if len(b) < 4+size {
+			return 0, true
+		}
+		calling(d, from, b[4:4+size])
+		return 4 + size, true
+	case nbAccepted, nbRefused, nbRetarget, nbKeepAlive:
+		return 4 + size, size < maxRequest
 	}
 	return 0, false
+}
+
+// maxRequest is more than two names with their scopes have.
+const maxRequest = 1024
+
+// calling tells who asks for a session: the second name (RFC 1002, 4.3.2), of
+// which the last octet is no letter but a kind (RFC 1001, 14.1).
+func calling(d *dialog.Dialog, from dialog.End, b []byte) {
+	const letters = 32
+	called := bytes.IndexByte(b, 0) // the scope of the first one, as a rule empty, ends with it
+	if called < 0 || len(b) < called+2+letters || b[called+1] != letters {
+		return
+	}
+	var name [letters/2 - 1]byte
+	for i := range name {
+		name[i] = (b[called+2+2*i]-'A')<<4 | (b[called+3+2*i]-'A')&15
+	}
+	if s := uri.Printable(bytes.TrimRight(name[:], " \x00"), len(name)); s != "" {
+		announce(d, from, weir.Announcement{Protocol: "nbss", Kind: "name", Name: s})
+	}
 }
 
 // next returns where the next message begins, or from where on there may be

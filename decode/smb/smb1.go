@@ -337,7 +337,7 @@ func (r *Reader) sessionSetup1(d *dialog.Dialog, from dialog.End, q *request, k 
 	default:
 		return
 	}
-	announce(d, from, "os", k.text())
+	describe(d, from, "os", k.text())
 }
 
 // transaction2 reads a request to set information, and returns false if it is
@@ -475,7 +475,7 @@ func (r *Reader) setUp1(d *dialog.Dialog, from dialog.End, q *request, h *head1,
 	}
 	r.answered(d, q, uint64(h.uid), h.status, token)
 	if len(k.words) >= 6 && from == dialog.Server {
-		announce(d, from, "os", k.text())
+		describe(d, from, "os", k.text())
 	}
 }
 

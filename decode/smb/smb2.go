@@ -376,20 +376,24 @@ func (r *Reader) chosen(d *dialog.Dialog, from dialog.End, status uint32, signin
 	if signing {
 		text = "signing required"
 	}
-	announce(d, from, "security", text)
-	announce(d, from, "dialect", r.version)
+	describe(d, from, "security", text)
+	describe(d, from, "dialect", r.version)
 }
 
-// announce tells what one end says of itself.
-func announce(d *dialog.Dialog, from dialog.End, kind, text string) {
-	if text == "" {
-		return
+// describe tells what one end says of itself, if it does.
+func describe(d *dialog.Dialog, from dialog.End, kind, text string) {
+	if text != "" {
+		announce(d, from, weir.Announcement{Protocol: "smb", Kind: kind, Text: text})
 	}
+}
+
+// announce tells what one end says, which it is the source of.
+func announce(d *dialog.Dialog, from dialog.End, a weir.Announcement) {
 	e := d.Endpoints
 	if from == dialog.Server {
 		d.Src, d.Dst, d.SrcPort, d.DstPort = e.Dst, e.Src, e.DstPort, e.SrcPort
 	}
-	d.Announce(weir.Announcement{Protocol: "smb", Kind: kind, Text: text})
+	d.Announce(a)
 	d.Endpoints = e
 }
 

@@ -3,6 +3,7 @@ package smb
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -338,7 +339,7 @@ func sessionOf1() []dialogtest.Turn {
 		x.down(message1(command, true, status, rtid, ruid, mid, answer, answerBytes))
 	}
 	// A session of NetBIOS comes first.
-	x.up("\x81\x00\x00\x44" + strings.Repeat("\x20"+strings.Repeat("CA", 16)+"\x00", 2))
+	x.up("\x81\x00\x00\x44" + "\x20" + strings.Repeat("CA", 16) + "\x00" + "\x20FHFDDADADCDD" + strings.Repeat("CA", 9) + "AA\x00") // WS0023
 	x.down("\x82\x00\x00\x00")
 	do(comNegotiate, 0, 0, "", "\x02LANMAN1.0\x00\x02NT LM 0.12\x00", 0, 0, 0, u16(1)+"\x0f"+zeros(31), "")
 	token := ntlmtest.Negotiate()
@@ -396,6 +397,15 @@ ntlm j.doe CORP WS FS01 true SUCCESS
 		got := dialogtest.Stream(New(), size, sessionOf1()...)
 		if s := told(&got.Batch); s != want {
 			t.Errorf("in pieces of %d: got\n%swant\n%s", size, s, want)
+		}
+		var said []string
+		for _, a := range got.Announcements {
+			said = append(said, fmt.Sprint(a.Src, " ", a.Kind, " ", a.Name, " ", a.Text))
+		}
+		for _, w := range []string{"10.10.1.23 name WS0023 ", "10.20.0.15 security  signing required", "10.20.0.15 dialect  NT LM 0.12", "10.10.1.23 os  Windows 2002", "10.20.0.15 os  Windows 5.2"} {
+			if !slices.Contains(said, w) {
+				t.Errorf("in pieces of %d: announced %q, want %q among it", size, said, w)
+			}
 		}
 	}
 }
