@@ -354,7 +354,9 @@ func smbAction(s string) string {
 func (d *Decoder) dceRPC(b *weir.Batch) {
 	r := add(&b.RPC)
 	d.message(&r.Endpoints, weir.TCP)
-	r.Endpoint, r.Operation, r.Pipe, r.RTT = d.str(cEndpoint), d.str(cOperation), d.str(cPipe), d.duration(cRTT)
+	// What Zeek has no name for is its UUID or number in records.
+	r.Endpoint, r.Operation = strings.TrimPrefix(d.str(cEndpoint), "unknown-"), strings.TrimPrefix(d.str(cOperation), "unknown-")
+	r.Pipe, r.RTT = d.str(cPipe), d.duration(cRTT)
 }
 
 func (d *Decoder) kerberos(b *weir.Batch) {
