@@ -146,6 +146,7 @@ var explained = []string{
 	"ssh on the port of tls",      // sslh, which serves both; a case of Suricata
 	"tls on the port of http",     // AnyDesk on 80, Ookla on 8080
 	"stun on the port of quic",    // Viber
+	"dtls on the port of quic",    // a synthetic case of Arkime
 	"openvpn on the port of quic", // a server on UDP 443; its reset has the session of the client
 	"dce_rpc on the port of smb",  // synthetic: binds without SMB around them
 	"ipsec on the port of radius", // from 4500, to a forged address: an amplification attack
