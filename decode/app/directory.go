@@ -26,7 +26,7 @@ func ldap(b []byte) bool {
 		scope, ok := l.TakeInt(ber.Enumerated)
 		deref, ok2 := l.TakeInt(ber.Enumerated)
 		return ok && ok2 && scope >= 0 && scope <= 3 && deref >= 0 && deref <= 3
-	case 0x66, 0x68: // modify, add: a name and a list
+	case 0x66, 0x68, 0x6e: // modify, add, compare: a name and a list
 		name, ok := l.Take(ber.OctetString)
 		return ok && bytes.IndexByte(name, '=') > 0 && (l.Peek() == ber.Sequence || len(l) == 0)
 	case 0x77: // extended: its object identifier in digits
@@ -36,9 +36,8 @@ func ldap(b []byte) bool {
 	return false
 }
 
-// ldapServer matches the answer to a bind, to the end of a search or to an
-// extended request: a result code, a name, a text (RFC 4511, 4.1.9), and the
-// first entry that was found.
+// ldapServer matches the result of a request: a code, a name, a text (RFC
+// 4511, 4.1.9), and the first entry that was found.
 func ldapServer(b []byte) bool {
 	op, ok := ldapOperation(b)
 	if !ok {
@@ -46,7 +45,7 @@ func ldapServer(b []byte) bool {
 	}
 	l := ber.List(op.Body)
 	switch op.Tag {
-	case 0x61, 0x65, 0x78:
+	case 0x61, 0x65, 0x67, 0x69, 0x6b, 0x6d, 0x6f, 0x78:
 		code, ok := l.TakeInt(ber.Enumerated)
 		_, name := l.Take(ber.OctetString)
 		_, text := l.Take(ber.OctetString)
@@ -71,7 +70,7 @@ func ldapOperation(b []byte) (op ber.Element, ok bool) {
 		return op, false
 	}
 	op, ok = body.Next()
-	return op, ok && op.Tag>>5 == 0x60>>5
+	return op, ok && op.Tag>>5 == ber.Application(0)>>5
 }
 
 // kerberos matches a message by its application tag, the lengths of it and of

@@ -1,6 +1,8 @@
 package ldap_test
 
 import (
+	"fmt"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -152,6 +154,80 @@ func TestZeek(t *testing.T) {
 		for ends, list := range ours {
 			for _, l := range list {
 				c.Field(tc.baseline+" "+ends, "line", l.opcode+" "+l.result+" "+l.object+l.base, "")
+			}
+		}
+	}
+}
+
+// operations and codes are numbers of RFC 4511 as tshark prints them.
+var (
+	operations = map[string]string{"0": "bind", "2": "unbind", "3": "search", "6": "modify", "8": "add", "10": "delete", "12": "modify_dn", "14": "compare", "16": "abandon", "23": "extended"}
+	codes      = map[string]string{"0": "success", "5": "compareFalse", "6": "compareTrue", "10": "referral", "14": "saslBindInProgress", "32": "noSuchObject", "49": "invalidCredentials", "52": "unavailable", "53": "unwillingToPerform", "1": "operationsError", "2": "protocolError"}
+)
+
+// TestTShark compares with the dissector of Wireshark: how many requests of
+// each kind, which bases are searched, who binds, and what the results are.
+func TestTShark(t *testing.T) {
+	if _, err := exec.LookPath("tshark"); err != nil || testing.Short() {
+		t.Skip("needs tshark, and its time")
+	}
+	c := metertest.Compare(t, []metertest.Difference{
+		metertest.Explain("*ldap-abandon*", "request", "-1", "0", "the one message is eight octets with two small numbers: too little to name a protocol by; tshark goes by the port"),
+	})
+	defer c.Close()
+	for _, file := range []string{
+		"corpus/captures/elcabezzonn-tinkersec-ldapsearch.pcap", "corpus/captures/elcabezzonn-find_service_accounts.pcap", "corpus/captures/elcabezzonn-remote_recon_toolie.pcapng",
+		"conformance/zeek/testing/btest/Traces/ldap/simpleauth.pcap", "conformance/zeek/testing/btest/Traces/ldap/missing_ldap_logs.pcapng",
+		"conformance/zeek/testing/btest/Traces/ldap/missing_krbtgt_ldap_request.pcapng",
+		"conformance/arkime/tests/pcap/ldap-and-search.pcap", "conformance/suricata-verify/tests/ldap-compare/ldap.pcap", "conformance/suricata-verify/tests/ldap-search/ldap.pcap",
+		"conformance/suricata-verify/tests/ldap-abandon/ldap.pcap", "conformance/suricata-verify/tests/ldap-unsolicited/ldap.pcap", "conformance/suricata-verify/tests/ldap-udp/cldap.pcap",
+	} {
+		capture := sharedtest.Path(t, file)
+		tally := map[string]map[string]int{"request": {}, "base": {}, "user": {}, "result": {}}
+		b := metertest.Records(t, capture)
+		for i := range b.Commands {
+			r := &b.Commands[i]
+			if r.Protocol != "ldap" {
+				continue
+			}
+			n, l := int(r.Count), lineOf(r)
+			if r.Object != "" || r.Command == "unbind" || r.Command == "abandon" {
+				tally["request"][r.Command] += n
+			}
+			if l.base != "" {
+				tally["base"][l.base] += n
+			}
+			if r.Command == "bind" && r.User != "" && !strings.HasPrefix(r.Object, "sasl") {
+				tally["user"][r.User] += n
+			}
+			if l.result != "" {
+				tally["result"][l.result] += n
+			}
+		}
+		out, err := exec.Command("tshark", "-r", capture, "-Y", "(ldap || cldap) && !tcp.analysis.retransmission", "-T", "fields", "-E", "separator=|", "-E", "aggregator=;",
+			"-e", "ldap.protocolOp", "-e", "ldap.baseObject", "-e", "ldap.name", "-e", "ldap.resultCode").Output()
+		if err != nil {
+			t.Logf("%s: %v", file, err)
+		}
+		for row := range strings.Lines(string(out)) {
+			f := strings.Split(strings.TrimRight(row, "\n"), "|")
+			for i, field := range []string{"request", "base", "user", "result"} {
+				for value := range strings.SplitSeq(f[i], ";") {
+					switch field {
+					case "request":
+						value = operations[value]
+					case "result":
+						value = codes[value]
+					}
+					if value != "" && value != "<ROOT>" {
+						tally[field][value]--
+					}
+				}
+			}
+		}
+		for field, left := range tally {
+			for value, n := range left {
+				c.Field(file+" "+value, field, fmt.Sprint(n), "0")
 			}
 		}
 	}
