@@ -60,6 +60,7 @@ type Reader struct {
 	mode    byte      // of that question
 	version byte
 	waits   bool
+	flipped bool   // the one that seemed to begin is the server: its answer was seen first
 	state   uint64 // what was told of the server: stratum and reference
 	told    uint8
 	kinds   []kind // of modes 6 and 7
@@ -102,7 +103,7 @@ func (r *Reader) Lost(*dialog.Dialog, dialog.End, int) bool { return true }
 // Close tells what was not answered, and what was counted.
 func (r *Reader) Close(d *dialog.Dialog) {
 	if r.waits && r.told == 0 {
-		c := weir.Command{Endpoints: d.Endpoints, Protocol: "ntp", Command: modeName(r.mode), Client: versionName(r.version), Count: 1}
+		c := weir.Command{Endpoints: r.ends(d), Protocol: "ntp", Command: modeName(r.mode), Client: versionName(r.version), Count: 1}
 		c.Time = r.asked
 		d.Batch.Commands = append(d.Batch.Commands, c)
 	}
@@ -113,6 +114,12 @@ func (r *Reader) Close(d *dialog.Dialog) {
 // time takes a packet that tells the time, or asks for it.
 func (r *Reader) time(d *dialog.Dialog, from dialog.End, mode byte, b []byte) {
 	version := b[0] >> 3 & 7
+	if mode == server && from == dialog.Client || mode == client && from == dialog.Server {
+		r.flipped = true
+	}
+	if r.flipped {
+		from = from.Other()
+	}
 	if mode == client || from == dialog.Client && mode != server && mode != broadcast {
 		if !r.waits {
 			r.asked, r.mode, r.version, r.waits = d.Time, mode, version, true
@@ -126,7 +133,7 @@ func (r *Reader) time(d *dialog.Dialog, from dialog.End, mode byte, b []byte) {
 		r.waits = false
 		return
 	}
-	c := weir.Command{Endpoints: d.Endpoints, Protocol: "ntp", Command: modeName(mode), Count: 1}
+	c := weir.Command{Endpoints: r.ends(d), Protocol: "ntp", Command: modeName(mode), Count: 1}
 	c.Status, c.Success = status(b, d.Src.Is4())
 	c.Server = versionName(version)
 	switch {
@@ -142,6 +149,15 @@ func (r *Reader) time(d *dialog.Dialog, from dialog.End, mode byte, b []byte) {
 	r.state, r.waits = state, false
 	r.told++
 	d.Batch.Commands = append(d.Batch.Commands, c)
+}
+
+// ends returns what records begin with: who asks, and who is asked.
+func (r *Reader) ends(d *dialog.Dialog) weir.Endpoints {
+	e := d.Endpoints
+	if r.flipped {
+		e.Src, e.Dst, e.SrcPort, e.DstPort = e.Dst, e.Src, e.DstPort, e.SrcPort
+	}
+	return e
 }
 
 // status says what a packet tells of its sender's clock.
