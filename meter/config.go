@@ -24,7 +24,7 @@ type Config struct {
 	// reported as unanswered.
 	QueryTimeout time.Duration
 
-	// MaxFlows is how many flows are kept at a time. A flow takes about 500
+	// MaxFlows is how many flows are kept at a time. A flow takes about 600
 	// octets. At the limit the flow that would have ended soonest anyway is
 	// reported early; [Meter] says what an attacker gains by that.
 	MaxFlows int

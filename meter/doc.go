@@ -32,10 +32,12 @@
 // # Names
 //
 // The first octets of each direction of a TCP connection are shown to the
-// readers of TLS and HTTP and to the recognisers, from the packet itself as
-// long as that suffices. Otherwise they are put in order in a buffer that goes
-// back to its pool as soon as nothing more is wanted. Where two copies of octets
-// in such a buffer differ, the first wins and an oddity is reported. DNS
+// recognisers, and all of them to the reader of their protocol if there is one
+// (readers.go), from the packet itself as long as that suffices. Otherwise they
+// are put in order in a buffer that goes back to its pool as soon as nothing more
+// is wanted. Where two copies of octets in such a buffer differ, the first wins
+// and an oddity is reported. What was missed is told to the reader as soon as the
+// other end has acknowledged it and something behind it has come. DNS
 // messages are read throughout, over UDP and TCP, and queries matched with their
 // responses by flow, identifier and question.
 //
@@ -47,13 +49,15 @@
 // of UDP from forged addresses drives out mostly itself; an attacker who fills
 // the table with established connections can cut the records of others short,
 // which then go on in new flows: nothing is lost from the sums, and
-// Counters.Early tells. Heads, DNS queries, histories, gaps and oddities have
-// limits of their own, and a counter each.
+// Counters.Early tells. Heads, readers, shapes, DNS queries, histories, gaps and
+// oddities have limits of their own, and a counter each: what has waited longest
+// makes way for what is new, so that what is begun and never finished drives out
+// itself. docs/operate/limits.md says what floods and evasion come to.
 //
 // # Speed
 //
-// A packet costs a hash, one slot of a table and one flow: no list is moved, no
-// memory allocated. Timers are a wheel whose entries are asked for their true
+// A packet costs a hash, one slot of a table and four cache lines of one flow: no
+// list is moved, no memory allocated. Timers are a wheel whose entries are asked for their true
 // end only when their slot comes up. The table is open addressing over numbers
 // of flows, which lie in slabs: small, and with few pointers for the garbage
 // collector to follow.
