@@ -44,6 +44,8 @@ const (
 	unknownBytes = 2048
 	unknownReads = 8
 	unknownLeast = 64 // of which more is waited for, however many reads it takes
+	// greetingBytes is how much of a greeting is kept until it is answered.
+	greetingBytes = 8 << 10
 	// maxDNSStream holds the longest DNS message over TCP and its length.
 	maxDNSStream = 2 + 1<<16
 	minBuffer    = 2 << 10
@@ -581,7 +583,13 @@ func (m *Meter) other(f *flow, end uint8, ts int64, b []byte) {
 		m.finish(f, 1)
 		return
 	}
-	if r := &f.rest[end]; len(b) >= unknownBytes || len(b) >= unknownLeast && r.reads >= unknownReads {
+	r, most := &f.rest[end], unknownBytes
+	if app.Greets(client, server) {
+		most = greetingBytes
+	} else if len(b) >= unknownLeast && r.reads >= unknownReads {
+		most = 0
+	}
+	if len(b) >= most {
 		m.giveUp(f, end)
 	}
 }

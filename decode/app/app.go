@@ -66,7 +66,7 @@ var streams = []signature{
 	{name: "smtp", both: smtp},
 	{name: "pop3", both: pop3},
 	{name: "imap", both: imap},
-	{name: "irc", client: irc},
+	{name: "irc", client: irc, both: ircGreeted},
 	{name: "rsync", client: begins("@RSYNCD: "), server: begins("@RSYNCD: ")}, // rsync, clientserver.c
 	{name: "git", client: git},
 	{name: "xmpp", client: xmpp},
@@ -304,7 +304,18 @@ func s7(b []byte) bool {
 // ftp, smtp and pop3 need the greeting of the server and a command of the
 // client, for their greetings can look alike (RFC 959, RFC 5321, RFC 1939).
 func ftp(client, server []byte) bool {
-	return greets(server, "220", "120") && command(client, "USER ", "AUTH TLS", "AUTH SSL", "FEAT", "SYST")
+	return greets(server, "220", "120") && command(client, "USER ", "AUTH TLS", "AUTH SSL", "FEAT", "SYST") ||
+		greets(server, "227") && command(client, "PASV") || greets(server, "229") && command(client, "EPSV") // from the middle
+}
+
+// Greets reports whether one end has said what begins a conversation of mail or
+// FTP and the other nothing yet: how long a greeting is, and how many commands
+// somebody sends without waiting for it, says nothing against it.
+func Greets(client, server []byte) bool {
+	if len(client) == 0 {
+		return greets(server, "220") || begins("+OK", "* OK")(server)
+	}
+	return len(server) == 0 && command(client, "USER ", "EHLO ", "HELO ", "PASS ", "AUTH ")
 }
 
 func smtp(client, server []byte) bool {
@@ -365,6 +376,26 @@ func irc(b []byte) bool {
 		user = user || bytes.HasPrefix(line, []byte("USER ")) && bytes.Count(line, []byte(" ")) >= 4
 	}
 	return nick && user
+}
+
+// ircGreeted matches a NICK and what a server says to it: a numeric or a notice,
+// behind its name (RFC 2812, 2.3.1 and 5.1).
+func ircGreeted(client, server []byte) bool {
+	line, ok := firstLine(server)
+	_, rest, spaced := bytes.Cut(line, []byte(" "))
+	if !ok || !spaced || len(line) < 10 || line[0] != ':' || !(bytes.HasPrefix(rest, []byte("NOTICE ")) || greets(rest, "001", "020", "433")) {
+		return false
+	}
+	lines := 0
+	for line := range bytes.Lines(client[:min(len(client), 1024)]) {
+		if bytes.HasPrefix(line, []byte("NICK ")) {
+			return true
+		}
+		if lines++; lines > 6 {
+			break
+		}
+	}
+	return false
 }
 
 // git matches the first packet line of git:// (gitprotocol-pack).
@@ -517,7 +548,9 @@ func socks(client, server []byte) bool {
 				return false
 			}
 		}
-		return len(server) >= 2 && server[0] == 5 && bytes.IndexByte(client[2:2+client[1]], server[1]) >= 0
+		methods := client[2 : 2+client[1]]
+		refused := len(server) == 2 && server[1] == 0xff && len(client) == 2+len(methods)
+		return len(server) >= 2 && server[0] == 5 && (refused || bytes.IndexByte(methods, server[1]) >= 0)
 	case len(client) >= 9 && client[0] == 4 && (client[1] == 1 || client[1] == 2):
 		return bytes.IndexByte(client[8:], 0) >= 0 && len(server) >= 8 && server[0] == 0 && server[1] >= 90 && server[1] <= 93
 	}

@@ -28,10 +28,13 @@ var cases = []struct {
 	{"dce_rpc", weir.TCP, "\x05\x00\x0b\x03\x10\x00\x00\x00\x48\x00\x00\x00\x01\x00\x00\x00\xb8\x10\xb8\x10\x00\x00\x00\x00", ""},
 	{"s7comm", weir.TCP, "\x03\x00\x00\x0b\x06\xe0\x00\x00\x00\x01\x00\x03\x00\x00\x19\x02\xf0\x80\x32\x01\x00\x00", ""},
 	{"ftp", weir.TCP, "USER bob\r\n", "220 ready\r\n"},
+	{"ftp", weir.TCP, "PASV\r\n", "227 Entering Passive Mode (10,0,0,1,4,1)\r\n"},
+	{"ftp", weir.TCP, "EPSV\r\n", "229 Entering Extended Passive Mode (|||4711|)\r\n"},
 	{"smtp", weir.TCP, "EHLO a\r\n", "220 ready\r\n"},
 	{"pop3", weir.TCP, "USER bob\r\n", "+OK ready\r\n"},
 	{"imap", weir.TCP, "a1 LOGIN bob pw\r\n", "* OK ready\r\n"},
 	{"irc", weir.TCP, "NICK bob\r\nUSER bob 0 * :Bob\r\n", ""},
+	{"irc", weir.TCP, "NICK bob\r\nJOIN #a\r\n", ":irc NOTICE AUTH :***\r\n"},
 	{"git", weir.TCP, "0032git-upload-pack /a.git\x00host=a\x00", ""},
 	{"mqtt", weir.TCP, "\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00", ""},
 	{"postgresql", weir.TCP, "\x00\x00\x00\x08\x04\xd2\x16\x2f", ""},
@@ -40,6 +43,7 @@ var cases = []struct {
 	{"modbus", weir.TCP, "\x00\x01\x00\x00\x00\x06\x01\x03\x00\x00\x00\x01", "\x00\x01\x00\x00\x00\x05\x01\x03\x02\x00\x07"},
 	{"stratum", weir.TCP, `{"id":1,"method":"mining.subscribe","params":[]}` + "\n", ""},
 	{"socks", weir.TCP, "\x05\x01\x00", "\x05\x00"},
+	{"socks", weir.TCP, "\x05\x02\x00\x02", "\x05\xff"},
 	{"telnet", weir.TCP, "", "\xff\xfd\x18\xff\xfd\x20"},
 	{"quic", weir.UDP, "\xc3\x00\x00\x00\x01\x08aaaaaaaa\x00\x00\x41\x00", ""},
 	{"quic", weir.UDP, "\xcf\xff\x00\x00\x1d\x08aaaaaaaa\x00\x00\x41\x00", ""},
@@ -104,6 +108,20 @@ func TestAlike(t *testing.T) {
 	} {
 		if got := Recognise(c.proto, []byte(c.client), []byte(c.server)); got != "" {
 			t.Errorf("%s: %q, want nothing", name, got)
+		}
+	}
+}
+
+func TestGreets(t *testing.T) {
+	for _, c := range []struct {
+		client, server string
+		want           bool
+	}{
+		{"", "220-hello\r\n", true}, {"", "+OK hi\r\n", true}, {"", "* OK hi\r\n", true}, {"USER bob\r\n", "", true},
+		{"GET / HTTP/1.1\r\n", "", false}, {"", "HTTP/1.1 200 OK\r\n", false}, {"USER bob\r\n", "220 hello\r\n", false}, {"", "", false},
+	} {
+		if got := Greets([]byte(c.client), []byte(c.server)); got != c.want {
+			t.Errorf("Greets(%q, %q) = %v, want %v", c.client, c.server, got, c.want)
 		}
 	}
 }

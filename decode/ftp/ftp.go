@@ -155,7 +155,11 @@ func (r *reader) reply(d *dialog.Dialog, line []byte) {
 		}
 		r.within = ""
 	} else {
-		if !ok {
+		if !ok { // an answer all the same, without a code
+			if r.greeted && len(line) > 0 && len(r.list) > 0 {
+				r.held = r.held && r.list[0].Command != "AUTH"
+				r.answer(d, "")
+			}
 			return
 		}
 		if code == "220" && !r.greeted && len(line) > 4 {

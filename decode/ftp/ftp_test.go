@@ -61,6 +61,7 @@ var cases = map[string]struct {
 	"tls": {turns{s("220 x\r\n"), c("AUTH TLS\r\n\x16\x03\x01"), s("234 go\r\n")}, "AUTH object=TLS status=234 success=true", true},
 	"no tls": {turns{s("220 x\r\n"), c("AUTH TLS\r\nUSER a\r\n"), s("500 no\r\n"), c("PASS b\r\n"), s("331 pw\r\n230 in\r\n")},
 		"AUTH object=TLS status=500 success=false\nPASS user=a status=230 success=true server=x", false},
+	"no code": {turns{s("220 x\r\n"), c("PASV\r\nQUIT\r\n"), s("99 what\r\n221 bye\r\n")}, "PASV\nQUIT status=221 success=true", false},
 	"bounce": {turns{s("220 x\r\n"), c("PORT 192,168,0,9,0,80\r\nEPRT |2|2001:db8::1|4711|\r\n"), s("500 Illegal PORT\r\n200 ok\r\n")},
 		"PORT object=192.168.0.9:80 status=500 success=false\nEPRT object=[2001:db8::1]:4711 status=200 success=true", false},
 	"cut off": {turns{s("220 x\r\n"), c("PASS secret\r\nRETR a\r\n"), s("230 in\r\n150 go\r\n")}, "PASS status=230 success=true server=x\nRETR object=a", false},
