@@ -29,6 +29,8 @@ func packets(b []byte, yield func(step int64, p *packet.Packet)) {
 		if h[10]&2 != 0 {
 			p.Seq += 1 << 31
 		}
+		p.TTL, p.Options = h[15], rest[:min(len(rest), int(h[15])%40)]
+		p.SrcMAC[0], p.OverlapsFirst = h[15]&1, p.LaterFragment && h[15]&2 != 0
 		p.PayloadLen = int(binary.BigEndian.Uint16(h[11:]) & 0xfff)
 		p.Payload = rest[:min(len(rest), p.PayloadLen)]
 		p.Bytes = 40 + p.PayloadLen
@@ -41,6 +43,7 @@ func packets(b []byte, yield func(step int64, p *packet.Packet)) {
 // of all of them, once.
 func FuzzPacket(f *testing.F) {
 	f.Add([]byte("0123456789abcdef0123456789abcdefGET / HTTP/1.1\r\nHost: a\r\n\r\n"), uint8(3))
+	f.Add([]byte("\x40\x18\x00\x01\x00\x01\x01\x00\x00\x00\x00\x00\x20\x01\x01\x40USER joe\r\nSTARTTLS\r\nSSH-2.0-x\r\n* OK\r\n220 hello\r\n"), uint8(255))
 	f.Add([]byte(dnsMessage(1, false, "a.example.com")+dnsMessage(1, true, "a.example.com")), uint8(0))
 	f.Fuzz(func(t *testing.T, b []byte, limits uint8) {
 		c := meter.DefaultConfig()
@@ -49,6 +52,7 @@ func FuzzPacket(f *testing.F) {
 		c.MaxFlows = 1 + int(limits>>2&7)
 		c.MaxQueries = 1 + int(limits>>5)
 		c.MaxHeadBytes, c.MaxHeadTotal = 4096, 1<<14
+		c.MaxReaders, c.MaxShapes = 2, 2
 		var fed, told, packetsFed, packetsTold, flows, late uint64
 		var through time.Time
 		m, err := meter.New(c, func(b *weir.Batch) error {

@@ -112,6 +112,9 @@ func init() {
 	}
 }
 
+// shapeSlab is how many shapes are allocated together.
+const shapeSlab = 64
+
 // newShape gives a flow its shape, nil if there are to be none.
 func (m *Meter) newShape(f *flow) *shape {
 	if m.config.MaxShapes == 0 {
@@ -122,12 +125,14 @@ func (m *Meter) newShape(f *flow) *shape {
 		m.shapes.oldest.f.shaping = false
 		m.releaseShape(m.shapes.oldest.f)
 	}
-	s := m.freeShapes
-	if s == nil {
-		s = &shape{}
-	} else {
-		m.freeShapes, s.next = s.next, nil
+	if m.freeShapes == nil {
+		slab := make([]shape, shapeSlab)
+		for i := range slab {
+			slab[i].next, m.freeShapes = m.freeShapes, &slab[i]
+		}
 	}
+	s := m.freeShapes
+	m.freeShapes, s.next = s.next, nil
 	s.f, s.at = f, f.born
 	f.shape = s
 	m.shapes.add(&s.place)
