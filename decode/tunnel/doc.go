@@ -13,5 +13,7 @@
 // identifiers.
 //
 // Streams that are encrypted from their first octet on, to look like nothing,
-// are not named: see the measurement in encrypted_test.go.
+// are not named. The rule by which the Great Firewall finds them (bits set,
+// printable runs; USENIX Security 2023) would name 46 conversations of the
+// captures that it was tried on, 43 of them wrongly: encrypted_test.go measures it.
 package tunnel
