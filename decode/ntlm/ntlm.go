@@ -34,8 +34,8 @@ const (
 )
 
 // A Logon follows one authentication after another through the tokens of a
-// carrier. Its zero value is ready. It keeps names and the time, under 600
-// octets.
+// carrier. Its zero value is ready. It keeps names and endpoints, 260
+// octets and the names.
 type Logon struct {
 	rec     weir.NTLMLogon
 	began   bool // a message has been seen

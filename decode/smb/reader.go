@@ -18,10 +18,10 @@ import (
 // with it afterwards is told without name, a tree leaves files without share, a
 // session actions without user.
 const (
-	maxRequests = 64 // 190 octets each
-	maxFiles    = 64 // 180
-	maxTrees    = 32 // 50
-	maxSessions = 16 // 40
+	maxRequests = 64 // 130 octets each and a name, 350 more of a logon
+	maxFiles    = 64 // 150 and a name, 200 more of a pipe
+	maxTrees    = 32 // 50 and a name
+	maxSessions = 16 // 30 and a name
 	// maxMessage is how much of one message is looked at: requests and answers
 	// without data are smaller, and the readers of pipes go on behind a gap.
 	maxMessage = 12 << 10

@@ -260,6 +260,18 @@ func compound() []dialogtest.Turn {
 	return x.turns
 }
 
+// der makes an element.
+func der(tag byte, contents ...string) string {
+	s := strings.Join(contents, "")
+	return string([]byte{tag, byte(len(s))}) + s
+}
+
+// kerberosToken shows a ticket for cifs/fs01 (RFC 4120, 5.5.1; RFC 4121, 4.1).
+var kerberosToken = der(0x60, der(6, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"), "\x01\x00", der(0x6e, der(0x30, der(0xa0, der(2, "\x05")), der(0xa1, der(2, "\x0e")),
+	der(0xa3, der(0x61, der(0x30, der(0xa0, der(2, "\x05")), der(0xa1, der(0x1b, "CORP")),
+		der(0xa2, der(0x30, der(0xa0, der(2, "\x02")), der(0xa1, der(0x30, der(0x1b, "cifs"), der(0x1b, "fs01"))))),
+		der(0xa3, der(0x30, der(0xa0, der(2, "\x12")), der(0xa2, der(4, "sealed"))))))))))
+
 func TestStream2(t *testing.T) {
 	later := &exchange{session: 5, tree: 9}
 	later.do(cmdWrite, u16(49)+u16(112)+u32(uint32(len(rpcBind)))+u64(0)+fileNumber(9)+zeros(16)+rpcBind, 0, u16(17)+u16(0)+u32(uint32(len(rpcBind)))+u64(0))
@@ -289,12 +301,18 @@ func TestStream2(t *testing.T) {
 	failed.negotiate(0x0210)
 	failed.logOn("j.doe", 0xc000006d)
 
+	ticket := &exchange{}
+	ticket.session = 0x1000
+	ticket.do(cmdSessionSetup, setupAsk(kerberosToken), 0, setupAnswer(ntlmtest.Response(0, "")))
+	ticket.do(cmdSessionSetup, setupAsk(kerberosToken), 0xc000006d, refusal)
+
 	for _, c := range []struct {
 		name  string
 		turns []dialogtest.Turn
 		want  string
 	}{
 		{"session", sessionOf2(), sessionTold},
+		{"Kerberos", ticket.turns, "2 session_setup SUCCESS\n2 session_setup LOGON_FAILURE\nkerberos AP cifs/fs01 aes256 true\nkerberos AP cifs/fs01 aes256 false LOGON_FAILURE\n"},
 		{"compound", compound(), "2 open chained created SUCCESS\n2 delete chained SUCCESS\n2 write chained 5 SUCCESS\n2 close chained 5 SUCCESS\n"},
 		{"a pipe from the middle", later.turns, "rpc svcctl StartServiceW \\PIPE\\svcctl answered\n"},
 		{"pending", waiting.turns, "2 open slow opened 9 SUCCESS\n2 open never\n"},
