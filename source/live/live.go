@@ -149,6 +149,7 @@ func (c *Config) meterOf(p *Point) meter.Config {
 	m.MaxFlows = max(m.MaxFlows/n, 1)
 	m.MaxHeadTotal /= n
 	m.MaxReaders /= n
+	m.MaxShapes /= n
 	m.MaxQueries = max(m.MaxQueries/n, 1)
 	return m
 }

@@ -466,6 +466,55 @@ func TestLosses(t *testing.T) {
 	}
 }
 
+// TestSlowStore has who takes the records stand still: packets are metered on,
+// and none is dropped.
+func TestSlowStore(t *testing.T) {
+	w := newWire(t, "weir0", "weir1")
+	c := configOf(t, "weir1")
+	c.Workers, c.BufferBytes = 2, 4<<20
+	c.Meter.BatchRecords, c.Meter.UDPIdle = 64, time.Second
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stand, goOn := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	var once sync.Once
+	var flows int
+	go func() {
+		ended <- s.Run(ctx, func(b *weir.Batch) error {
+			once.Do(func() { close(stand) })
+			<-goOn
+			flows += len(b.Flows)
+			return nil
+		})
+	}()
+	one := func(n int) []byte {
+		return frame{src: "10.0.0.1", dst: fmt.Sprintf("10.1.%d.%d", n/250, 1+n%250), srcPort: 1, dstPort: 9, proto: weir.UDP, payload: strings.Repeat("x", 1000)}.bytes()
+	}
+	w.send(one(0))
+	<-stand // the first record, when it has been idle, or the time
+	const more = 3000
+	for n := range more {
+		w.send(one(1 + n))
+	}
+	for range 500 {
+		if s.Progress().Packets == more+1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if p := s.Progress(); p.Packets != more+1 || p.Dropped != 0 {
+		t.Errorf("while nobody took records %d packets were metered and %d dropped, want %d and none", p.Packets, p.Dropped, more+1)
+	}
+	close(goOn)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) || flows != more+1 {
+		t.Errorf("%d flows, %v; want %d", flows, err, more+1)
+	}
+}
+
 // TestFilter lets in what fits, and of packets in a VLAN by their tag.
 func TestFilter(t *testing.T) {
 	for expr, want := range map[string]int64{

@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 }
 
 // needNamespace skips a test by name where no network namespace can be had.
-func needNamespace(t *testing.T) {
+func needNamespace(t testing.TB) {
 	t.Helper()
 	if os.Getenv(inside) == "" {
 		t.Skip("wants a network namespace: to be root, or to be allowed user namespaces")
@@ -58,7 +58,7 @@ func needNamespace(t *testing.T) {
 
 // A wire is a pair of interfaces: what goes in at one comes out at the other.
 type wire struct {
-	t        *testing.T
+	t        testing.TB
 	in, out  string
 	socket   int
 	netlink  int
@@ -66,7 +66,7 @@ type wire struct {
 }
 
 // newWire makes a pair of interfaces that are up and have no addresses.
-func newWire(t *testing.T, in, out string) *wire {
+func newWire(t testing.TB, in, out string) *wire {
 	t.Helper()
 	needNamespace(t)
 	w := &wire{t: t, in: in, out: out, socket: -1}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"unsafe"
@@ -24,6 +25,8 @@ const reduced = "WEIR_REDUCED_RIGHTS"
 // are out of reach (see syscall.AllThreadsSyscall).
 func ReduceRights(name string) error {
 	if os.Getenv(reduced) != "" {
+		// It was begun as /proc/self/exe, and would be listed as "exe".
+		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
 		return os.Unsetenv(reduced)
 	}
 	as, err := lookUp(name)

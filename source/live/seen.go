@@ -130,12 +130,13 @@ func (o *observer) see(ts int64, p *packet.Packet) {
 		return // an acknowledgement may well be repeated at once
 	}
 	h := mix(src^uint64(p.Seq)<<32^uint64(p.Ack), dst^uint64(p.PayloadLen)<<8^uint64(p.Flags))
+	if h&o.mask != 0 {
+		return
+	}
 	if p.Proto != weir.TCP {
 		h = mix(h, sample(p.Payload))
 	}
-	if h&o.mask == 0 {
-		o.look(h>>4|1, ts)
-	}
+	o.look(h|1, ts)
 }
 
 func endHash(a packet.Addr, port uint16) uint64 {
@@ -177,7 +178,7 @@ func (o *observer) converse(second uint32, src, dst uint64) {
 
 // look notes a packet and whether it was here just now.
 func (o *observer) look(h uint64, ts int64) {
-	c := &o.copies[h%slots]
+	c := &o.copies[h>>32%slots]
 	o.looked++
 	if c.hash == h && ts-c.at <= copyWithin && c.at-ts <= copyWithin {
 		o.twice++
