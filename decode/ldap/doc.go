@@ -28,5 +28,6 @@
 //
 // After StartTLS the conversation is TLS. What is sealed after a SASL bind is
 // passed over; what is only signed is read on. Passwords, the values of
-// attributes and what was found are not kept.
+// attributes and what was found are not kept, but for what a domain controller
+// says of itself who is looked for over UDP: its names and its role are announced.
 package ldap

@@ -261,6 +261,28 @@ func TestDatagrams(t *testing.T) {
 		[]string{`search "" base (objectClass=*) [NetLogon] (): true success 17 ×1`})
 }
 
+// TestController: the answer of a domain controller to who looks for one.
+func TestController(t *testing.T) {
+	old := dialogtest.Base
+	defer func() { dialogtest.Base = old }()
+	dialogtest.Base.Proto = weir.UDP
+	answerOf := func(names string) []weir.Announcement {
+		value := "\x17\x00\x00\x00\xfd\x11\x00\x00" + strings.Repeat("g", 16) + names
+		return dialogtest.Datagrams(New(), dialogtest.Turn{From: down, Data: message(1, e(0x64, str(""), e(0x30, e(0x30, str("NetLogon"), e(0x31, str(value))))))}).Announcements
+	}
+	var got []string
+	for _, a := range answerOf("\x04corp\x07example\x00\xc0\x18\x03dc1\xc0\x18\x04CORP\x00\x03DC1\x00\x00") {
+		got = append(got, fmt.Sprintf("%v %s %s %s", a.Src, a.Kind, a.Name, a.Text))
+	}
+	src := dialogtest.Base.Dst.String()
+	expect(t, got, []string{src + " name DC1 dc1.corp.example", src + " domain DC1 corp.example", src + " role DC1 domain controller"})
+	for _, names := range []string{"", "\xc0\x18", "\x04cor", "\x3f", "\x80", "\xc0"} {
+		if got := answerOf(names); len(got) > 0 {
+			t.Errorf("%q: %v", names, got)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	dialogtest.Fuzz(f, func() dialog.Reader { return New() }, hunt, []dialogtest.Turn{
 		{From: up, Data: saslBind(1, "GSS-SPNEGO", "\x60\x03abc")}, {From: down, Data: answer(1, 0x61, 0, "")},

@@ -148,9 +148,7 @@ func (r *Reader) datagram(d *dialog.Dialog, from dialog.End, b []byte) {
 		if !ok {
 			return
 		}
-		if !passedOver(body) {
-			r.message(d, from, body)
-		}
+		r.message(d, from, body)
 	}
 }
 
@@ -292,6 +290,11 @@ func (r *Reader) response(d *dialog.Dialog, id int64, tag ber.Tag, l ber.List) {
 		command = "compare"
 	case extendedResponse:
 		command = "extended"
+	case searchEntry:
+		if d.Proto == weir.UDP {
+			r.found(d, l)
+		}
+		return
 	default:
 		return
 	}
