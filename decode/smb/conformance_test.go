@@ -59,24 +59,30 @@ func TestPeers(t *testing.T) {
 		capture string
 		wanted  []string
 	}{
-		{"suricata-verify/tests/smb2-04/20171220_smb_at_schedule.pcap", []string{"open atsvc SUCCESS", "rpc atsvc NetrJobAdd"}},
-		{"suricata-verify/tests/smb2-delete/input.pcap", []string{"delete test SUCCESS"}},
-		{"suricata-verify/tests/smb3-03-midstream/input.pcap", []string{`connect \\10.160.65.202\IPC$ SUCCESS`, "encrypted"}},
-		{"suricata-verify/tests/smb3-01/input.pcap", []string{"negotiate 3.0", "encrypted"}},
-		{"suricata-verify/tests/output-eve-smb-01/input.pcap", []string{`connect \\192.168.1.3\IPC$ SUCCESS`, "session_setup SUCCESS"}},
-		{"suricata-verify/tests/smb-eicar-file/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
-		{"suricata-verify/tests/smb-eicar-file-segmentation-random/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
-		{"suricata-verify/tests/smb-eicar-file-segmentation-postheader/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
-		{"suricata-verify/tests/smb-eicar-overlap/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
-		{"suricata-verify/tests/smb-named-pipe-ascii/input.pcap", []string{`connect \\127.0.0.1\IPC$ SUCCESS`}},
-		{"suricata-verify/tests/filestore-filecontainer-smb1-padding/smb_bug_padding.pcap", []string{"open file.txt SUCCESS", "write file.txt SUCCESS"}},
-		{"suricata-verify/tests/bug-8629-async-oneside/input.pcap", []string{"open svcctl", "rpc svcctl CreateServiceWOW64W", "open PSEXESVC.exe"}},
-		{"arkime/tests/pcap/smb-smb1-ascii.pcap", []string{`connect \\10.10.0.2\ADMIN$ SUCCESS`, `connect \\10.10.0.2\IPC$ SUCCESS`, "open XXXXXXXX.exe SUCCESS", "negotiate NT LM 0.12",
+		{"conformance/suricata-verify/tests/smb2-04/20171220_smb_at_schedule.pcap", []string{"open atsvc SUCCESS", "rpc atsvc NetrJobAdd"}},
+		{"conformance/suricata-verify/tests/smb2-delete/input.pcap", []string{"delete test SUCCESS"}},
+		{"conformance/suricata-verify/tests/smb3-03-midstream/input.pcap", []string{`connect \\10.160.65.202\IPC$ SUCCESS`, "encrypted"}},
+		{"conformance/suricata-verify/tests/smb3-01/input.pcap", []string{"negotiate 3.0", "encrypted"}},
+		{"conformance/suricata-verify/tests/output-eve-smb-01/input.pcap", []string{`connect \\192.168.1.3\IPC$ SUCCESS`, "session_setup SUCCESS"}},
+		{"conformance/suricata-verify/tests/smb-eicar-file/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
+		{"conformance/suricata-verify/tests/smb-eicar-file-segmentation-random/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
+		{"conformance/suricata-verify/tests/smb-eicar-file-segmentation-postheader/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
+		{"conformance/suricata-verify/tests/smb-eicar-overlap/input.pcap", []string{"open eicar SUCCESS", "write eicar SUCCESS"}},
+		{"conformance/suricata-verify/tests/smb-named-pipe-ascii/input.pcap", []string{`connect \\127.0.0.1\IPC$ SUCCESS`}},
+		{"conformance/suricata-verify/tests/filestore-filecontainer-smb1-padding/smb_bug_padding.pcap", []string{"open file.txt SUCCESS", "write file.txt SUCCESS"}},
+		{"conformance/suricata-verify/tests/bug-8629-async-oneside/input.pcap", []string{"open svcctl", "rpc svcctl CreateServiceWOW64W", "open PSEXESVC.exe"}},
+		{"conformance/arkime/tests/pcap/smb-smb1-ascii.pcap", []string{`connect \\10.10.0.2\ADMIN$ SUCCESS`, `connect \\10.10.0.2\IPC$ SUCCESS`, "open XXXXXXXX.exe SUCCESS", "negotiate NT LM 0.12",
 			"ntlm LAB Administrator THEHOSTNAMEHEREX", "os Windows 2000 2195"}},
-		{"arkime/tests/pcap/wireshark-smb-on-windows10.pcap", []string{"ntlm DESKTOP-2AEFM7G Willi Wireshark DESKTOP-2AEFM7G", "ntlm DESKTOP-2AEFM7G Tim Tester DESKTOP-2AEFM7G", "rpc srvsvc NetrShareEnum"}},
-		{"arkime/tests/pcap/smbtorture-ntlmssp-moloch-crash.pcap", []string{"ntlm  administrator BLU", `connect \\192.168.114.129\TEST SUCCESS`}},
+		{"conformance/arkime/tests/pcap/wireshark-smb-on-windows10.pcap", []string{"ntlm DESKTOP-2AEFM7G Willi Wireshark DESKTOP-2AEFM7G", "ntlm DESKTOP-2AEFM7G Tim Tester DESKTOP-2AEFM7G", "rpc srvsvc NetrShareEnum"}},
+		{"conformance/arkime/tests/pcap/smbtorture-ntlmssp-moloch-crash.pcap", []string{"ntlm  administrator BLU", `connect \\192.168.114.129\TEST SUCCESS`}},
+		// What these of the corpus hold is said by their names.
+		{"corpus/captures/pcapattack-CVE-2020-0796_SMBGhost_PrivEsc_Loopback_traffic.pcapng", []string{"compressed", "odd smb_compression_size"}},
+		{"corpus/captures/elcabezzonn-attempt-spools-vuln-cve-2021-1675.pcap", []string{"rpc spoolss RpcAddPrinterDriverEx"}},
+		{"corpus/captures/elcabezzonn-atexec_.pcap", []string{"rpc ITaskSchedulerService SchRpcRegisterTask", "rpc ITaskSchedulerService SchRpcRun"}},
+		{"corpus/captures/elcabezzonn-dcsync.pcapng", []string{"rpc drsuapi DRSGetNCChanges"}},
+		{"corpus/captures/pcapattack-LM_psexec_smb_dcerpc_epm_svcctl.pcapng", []string{"write PSEXESVC.exe SUCCESS", "rpc svcctl CreateServiceWOW64W", "service svcctl"}},
 	} {
-		b := metertest.Records(t, filepath.Join(sharedtest.Path(t, "conformance"), k.capture))
+		b := metertest.Records(t, sharedtest.Path(t, k.capture))
 		got := said(b)
 		for _, w := range k.wanted {
 			found := ""
@@ -112,6 +118,9 @@ func said(b *weir.Batch) map[string]bool {
 	}
 	for _, a := range b.Announcements {
 		add(a.Kind, a.Text)
+	}
+	for _, o := range b.Oddities {
+		add("odd", o.Name)
 	}
 	return all
 }

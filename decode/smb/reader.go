@@ -293,10 +293,11 @@ func (r *Reader) encrypted(d *dialog.Dialog, s *stream, b []byte) int {
 	return s.rest()
 }
 
-// compressed marks that what is compressed is passed over (MS-SMB2 2.2.42). An
-// offset that lies beyond the message is an attack (CVE-2020-0796).
+// compressed marks that what is compressed is passed over (MS-SMB2 2.2.42). One
+// that would become longer than a message can be, or begins behind its own end, is
+// an attack (CVE-2020-0796).
 func (r *Reader) compressed(d *dialog.Dialog, from dialog.End, b []byte) int {
-	const header, chained = 16, 1
+	const header, chained, longest = 16, 1, 1<<24 + 1<<12 // octets; what a message is at most, and headers
 	s := &r.ends[from]
 	if len(b) < min(s.left, header) {
 		return 0
@@ -311,8 +312,9 @@ func (r *Reader) compressed(d *dialog.Dialog, from dialog.End, b []byte) int {
 		}
 		r.act(d, d.Time, "compressed", 0)
 	}
-	if offset := binary.LittleEndian.Uint32(b[12:]); b[10] != chained && uint64(offset) > uint64(s.left-header) {
-		d.TellOdd(from, "smb_compression_offset", "")
+	size, offset := uint64(binary.LittleEndian.Uint32(b[4:])), uint64(binary.LittleEndian.Uint32(b[12:]))
+	if b[10] != chained && (offset > uint64(s.left-header) || offset+size > longest) {
+		d.TellOdd(from, "smb_compression_size", "")
 	}
 	return s.rest()
 }

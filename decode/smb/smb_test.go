@@ -295,7 +295,9 @@ func TestStream2(t *testing.T) {
 	}
 
 	squeezed := &exchange{}
-	squeezed.up(framed("\xfcSMB" + u32(0xffffffff) + u16(1) + u16(0) + u32(0xffffffff) + "data"))
+	squeezed.up(framed("\xfcSMB" + u32(0x2000) + u16(1) + u16(0) + u32(2) + "data"))
+	squeezed.up(framed("\xfcSMB" + u32(0xffffffff) + u16(1) + u16(0) + u32(2) + "data"))
+	squeezed.up(framed("\xfcSMB" + u32(0x2000) + u16(1) + u16(0) + u32(5) + "data"))
 
 	failed := &exchange{}
 	failed.negotiate(0x0210)
@@ -317,7 +319,7 @@ func TestStream2(t *testing.T) {
 		{"a pipe from the middle", later.turns, "rpc svcctl StartServiceW \\PIPE\\svcctl answered\n"},
 		{"pending", waiting.turns, "2 open slow opened 9 SUCCESS\n2 open never\n"},
 		{"encrypted", hidden.turns, "3.0.2 negotiate SUCCESS\n3.0.2 session_setup SUCCESS CORP\\j.doe\n3.0.2 encrypted CORP\\j.doe\nntlm j.doe CORP WS FS01 true SUCCESS\n"},
-		{"compressed", squeezed.turns, "3.1.1 compressed\nodd smb_compression_offset\n"},
+		{"compressed", squeezed.turns, "3.1.1 compressed\nodd smb_compression_size\nodd smb_compression_size\n"},
 		{"wrong password", failed.turns, "2.1 negotiate SUCCESS\n2.1 session_setup LOGON_FAILURE CORP\\j.doe\nntlm j.doe CORP WS FS01 false LOGON_FAILURE\n"},
 		{"behind a keep-alive", append([]dialogtest.Turn{{From: dialog.Client, Data: "\x00"}}, compound()...),
 			"2 open chained created SUCCESS\n2 delete chained SUCCESS\n2 write chained 5 SUCCESS\n2 close chained 5 SUCCESS\n"},
