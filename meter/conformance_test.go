@@ -200,11 +200,9 @@ func nearest(flows []*weir.Flow, r row) (*weir.Flow, []*weir.Flow) {
 // out what trails after both ends have closed, and ours does not; tests run
 // with bare scripts know no ports of servers and do not flip; Zeek flips NTP by
 // what it says; packets of TCP segmentation offload, whose header has no
-// length, count as long as they were on the wire; and of services 9 are ftp-data,
-// which Zeek knows from PORT and PASV, one is HTTP/0.9, and one an FTP server
-// that answers after eight commands only.
+// length, count as long as they were on the wire; and of services one is HTTP/0.9.
 var floors = map[string]float64{
-	"id.orig_h": 0.975, "conn_state": 0.99, "service": 0.78, "history": 0.975, "duration": 0.82,
+	"id.orig_h": 0.975, "conn_state": 0.99, "service": 0.98, "history": 0.975, "duration": 0.82,
 	"orig_pkts": 0.98, "resp_pkts": 0.97, "orig_ip_bytes": 0.95, "resp_ip_bytes": 0.97,
 }
 

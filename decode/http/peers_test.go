@@ -64,3 +64,30 @@ var ofArkime = []metertest.Difference{
 	metertest.Explain("http-100-continue", "status", "404", "100 | 404", "Arkime has interim answers, too"),
 	metertest.Explain("websocket", "host", "192.168.43.135", "192.168.43.135 | 192.168.43.135:12345", "Arkime has the port, too, which is that of the record"),
 }
+
+// ofTshark are those from tshark 4.0.17 on the corpus: 2,264 requests and 2,121
+// status codes are equal.
+var ofTshark = func() []metertest.Difference {
+	const complete = "tshark tells an answer when its body is complete, unless told not to put streams together (tcp.desegment_tcp_streams:FALSE shows it)"
+	list := []metertest.Difference{
+		metertest.Explain("elmminh-Ioc_OSFingerprintingAttempt.pcapng", "requests", "1", "0", "a scanner's GET on ports of other protocols, after which tshark names it"),
+	}
+	for _, capture := range []string{
+		"corelight-db9f075c-7879-4957-923a-f79fac957a2d.pcap",
+		"corelight-f9421792-7d2c-47d3-90e0-07eb54ae12fa.pcap",
+		"doh-20may_benign.pcap",
+		"doh-24may_benign.pcap",
+		"elcabezzonn-capture-Mon-02-13-17-17-15-34_Empire.pcap",
+		"hatboy-123.pcap",
+		"hatboy-test.pcap",
+		"iotsentinel-Setup-A-1-STA.pcap-9.pcap",
+		"iotsentinel-Setup-C-1-STA.pcap-10.pcap",
+		"ndpi-instagram.pcap",
+		"ndpi-windowsupdate_over_http.pcap",
+		"smtpexfil-chal2.pcap",
+		"stratocyberlab-class10-capture1.pcap",
+	} {
+		list = append(list, metertest.Explain(capture, "answers", "*", "*", complete))
+	}
+	return list
+}()

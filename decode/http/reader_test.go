@@ -524,3 +524,23 @@ func TestHead(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHead: of a head alone, what is kept is bounded and printable, and nothing
+// is kept of what is none.
+func FuzzHead(f *testing.F) {
+	f.Add([]byte("POST /login?user=bob&pw=secret;x HTTP/1.0\nhost:a\n\npw=secret"))
+	f.Add([]byte("GET http://u@[::1]:80/a;b=c/d HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 302 Found\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var got weir.HTTP
+		if s := Client(&got, b); s == wire.No && got != (weir.HTTP{}) {
+			t.Errorf("Client(%q) = No, but filled %+v", b, got)
+		}
+		for _, text := range []string{got.Method, got.URI, got.Host, got.UserAgent} {
+			if len(text) > uri.MaxMasked || text != uri.Printable([]byte(text), len(text)) {
+				t.Errorf("%q of %d octets", text, len(text))
+			}
+		}
+		Server(&got, b)
+	})
+}
