@@ -397,6 +397,9 @@ func (d *Decoder) rdp(b *weir.Batch) {
 	r := add(&b.RDP)
 	d.message(&r.Endpoints, weir.TCP)
 	r.Cookie, r.Result, r.Security = d.str(cCookie), d.str(cResult), d.lower(cSecurity)
+	if r.Security == "ssl" {
+		r.Security = "tls" // as MS-RDPBCGR calls it
+	}
 	r.Client, r.Build, r.Keyboard = d.str(cClientName), d.str(cClientBuild), d.str(cKeyboard)
 	r.Certificates = uint32(min(d.uint(cCertCount), math.MaxUint32))
 	r.Auth = d.yesNo(cAuthSuccess)
