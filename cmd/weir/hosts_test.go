@@ -2,14 +2,22 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/internal/sharedtest"
+	"github.com/weir-nta/weir/query"
+	"github.com/weir-nta/weir/store"
+	"github.com/weir-nta/weir/store/duckdb"
+	"github.com/weir-nta/weir/store/memory"
 )
 
 // A truth is what a device of a capture is known to be; empty for what is not
@@ -193,4 +201,58 @@ func find(list []toldHost, host string) (toldHost, bool) {
 		}
 	}
 	return toldHost{}, false
+}
+
+// TestHostTable: questions about hosts have the same answers in both stores,
+// and what is stored is read back whole.
+func TestHostTable(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	want := weir.Host{
+		Time: at, Sensor: "s", ID: "mac:02:00:5e:10:00:01", Addr: netip.MustParseAddr("10.10.1.23"), Addrs: []string{"10.10.1.23", "fe80::1"},
+		MAC: "02:00:5e:10:00:01", Vendor: "HP", Name: "np-1", Names: []string{"dhcp:np-1"}, Class: "printer", ClassCertainty: 0.9, OS: "Linux",
+		Role: "printer", RoleCertainty: 0.9, Evidence: []string{"announces _ipp._tcp"}, Offers: []string{"631/tcp ipp (2 clients)"}, Uses: []string{"53/udp dns (1 server)"},
+		First: at.Add(-time.Hour), Last: at, Flows: 7,
+	}
+	b := &weir.Batch{Hosts: []weir.Host{want, {Time: at, ID: "ip:10.10.1.9", Addr: netip.MustParseAddr("10.10.1.9"), First: at, Last: at, Flows: 2}}}
+	inMemory, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	onDisk, err := duckdb.Open(duckdb.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range []store.Store{inMemory, onDisk} {
+		if err := st.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		for h, err := range storedHosts(t.Context(), st, time.Time{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.ID == want.ID && !reflect.DeepEqual(*h, want) {
+				t.Errorf("%T: read back\n%+v, want\n%+v", st, *h, want)
+			}
+		}
+		for question, want := range map[string]string{
+			`from host class = printer and class.certainty > 0.8 | fields id`: "[mac:02:00:5e:10:00:01]",
+			`from host | stats n = sum(flows)`:                                "[9]",
+			`from host flows < 5 | fields ip`:                                 "[10.10.1.9]",
+			`from host ip in 10.10.1.16/28 | stats n = count() by vendor`:     "[HP 1]",
+		} {
+			q, err := query.Parse(question)
+			if err != nil {
+				t.Errorf("%s: %v", question, err)
+				continue
+			}
+			for row, err := range st.Query(t.Context(), query.Ask{Query: q, To: at.Add(time.Hour)}) {
+				if got := fmt.Sprint(row); err != nil || got != want {
+					t.Errorf("%T: %s = %s, %v, want %s", st, question, got, err, want)
+				}
+			}
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

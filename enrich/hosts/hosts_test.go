@@ -467,6 +467,23 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestNamesOfOthers: what a reflector passes on names others, not itself.
+func TestNamesOfOthers(t *testing.T) {
+	e := newTest(t, Default)
+	s := at(0)
+	s.flow("10.10.1.5", "10.10.1.6", 80, "http")
+	s.play(e)
+	s.says("10.10.1.5", "mdns", "name", "lamp", "")
+	s.b.Announcements[0].Addr = netip.MustParseAddr("10.10.1.6")
+	s.says("10.10.1.5", "mdns", "name", "bridge", "")
+	s.b.Announcements[1].Addr = netip.MustParseAddr("fe80::5")
+	s.play(e)
+	h := e.last()
+	if h["ip:10.10.1.5"].Name != "bridge" || h["ip:10.10.1.6"].Name != "lamp" {
+		t.Errorf("names %q and %q, want bridge and lamp", h["ip:10.10.1.5"].Names, h["ip:10.10.1.6"].Names)
+	}
+}
+
 // TestRecall: what was told is known again after a restart.
 func TestRecall(t *testing.T) {
 	e := newTest(t, Default)

@@ -233,8 +233,12 @@ func (e *Enricher) announcer(a *weir.Announcement, at int64) *device {
 		return e.withMAC(hw, at)
 	case !isHost(a.Src.Unmap()) && hw != 0 && (a.Protocol == "lldp" || a.Protocol == "cdp" || a.Protocol == "dhcp"):
 		return e.withMAC(hw, at)
-	case a.Protocol == "llmnr" && a.Kind == "name" && isHost(addr) && addr != a.Src.Unmap():
-		return nil // it answers for others
+	case a.Kind == "name" && isHost(addr) && addr != a.Src.Unmap() && addr.Is4() == a.Src.Unmap().Is4():
+		// It tells of another, as reflectors and sleep proxies do.
+		if b := e.byAddr[addr]; b != nil {
+			return b.device
+		}
+		return nil
 	}
 	return e.here(a.Src, at)
 }
