@@ -14,6 +14,8 @@ const (
 	// methods there are, of a user with 8 letters. A password of any length
 	// makes a longer one.
 	maxNone = 1 + 4 + 8 + 4 + len("ssh-connection") + 4 + len("none")
+	// keySize is that of USERAUTH_PK_OK for a key of Ed25519 (RFC 8709, 4).
+	keySize = 1 + 4 + len("ssh-ed25519") + 4 + 51
 	// padding is the random padding that a packet may have and still be taken
 	// for SERVICE_ACCEPT: some servers pad more than they need to.
 	padding = 64
@@ -28,6 +30,7 @@ type logon struct {
 	asks     int  // times that it has asked for a user
 	answered bool // the latest word is the server's
 	failure  int  // size of USERAUTH_FAILURE, 0 until one was seen
+	fresh    bool // it was seen since the client has spoken
 	probes   bool // the client's software begins with the method "none"
 	attempts uint32
 	done     bool // it has succeeded
@@ -56,7 +59,7 @@ func (l *logon) client(n int) {
 		l.asks++
 	}
 	if l.answered {
-		l.answered, l.asked = false, 0
+		l.answered, l.asked, l.fresh = false, 0, false
 	}
 	l.asked += n
 }
@@ -90,14 +93,24 @@ func (l *logon) answer(n int, up, down *seal) {
 	case n == l.success || n == down.size(successSize):
 		l.attempts++
 		l.done = true
+	case l.failure == 0 && l.mayGoOn(n, up, down):
+	case l.fresh && n >= down.size(minFailureSize) && n <= down.size(maxFailureSize):
+		l.failure = n // what came before it was a banner
 	case l.failure == 0 && n >= down.size(minFailureSize) && n <= down.size(maxFailureSize):
-		l.failure = n
+		l.failure, l.fresh = n, true
 		if l.asks > 1 || !l.probes && up.known && l.asked > up.size(maxNone) {
 			l.attempts++ // more than a question what methods there are
 		}
 	case n == l.failure:
 		l.attempts++
 	}
+}
+
+// mayGoOn reports whether a packet is USERAUTH_PK_OK for a key of Ed25519, the
+// only kind that makes it as short as a refusal: it repeats the key that the
+// client has just named, among a user of up to 32 letters and 36 octets more.
+func (l *logon) mayGoOn(n int, up, down *seal) bool {
+	return n == down.size(keySize) && up.known && l.asked >= up.size(keySize+36) && l.asked <= up.size(keySize+36+32)
 }
 
 // begins notes what the client's software calls itself. That of OpenSSH and

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -193,6 +195,40 @@ func TestLogon(t *testing.T) {
 				t.Errorf("%s, %s: %+v", seal, c.name, s)
 			}
 		}
+	}
+}
+
+// TestOpenSSH: the sizes that OpenSSH makes, with outcomes that are known.
+func TestOpenSSH(t *testing.T) {
+	b, err := os.ReadFile("testdata/openssh.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if strings.HasPrefix(line, "#") || len(f) != 6 {
+			continue
+		}
+		n++
+		s := sealOf(f[3], f[4], "none")
+		var l logon
+		l.begins([]byte("SSH-2.0-OpenSSH_9.2p1"))
+		for size := range strings.FieldsSeq(f[5]) {
+			if down, ok := strings.CutPrefix(size, "-"); ok {
+				n, _ := strconv.Atoi(down)
+				l.server(n, &s, &s)
+			} else {
+				n, _ := strconv.Atoi(size)
+				l.client(n)
+			}
+		}
+		if auth, attempts := l.outcome(&s); auth != f[1] || strconv.Itoa(int(attempts)) != f[2] {
+			t.Errorf("%s, %s %s: %q after %d attempts, want %q after %s", f[0], f[3], f[4], auth, attempts, f[1], f[2])
+		}
+	}
+	if n != 96 {
+		t.Errorf("%d logons, want 96", n)
 	}
 }
 
