@@ -37,6 +37,7 @@ type device struct {
 	mac      mac
 	guessed  bool // mac is known from the frames of flows alone
 	bindings []*binding
+	was      netip.Addr // the address that it lost, of one without any
 	sensor   string
 	names    []name
 	clues    []clue
@@ -190,6 +191,7 @@ func (e *Enricher) meet(a netip.Addr, at int64) *binding {
 func (e *Enricher) give(b *binding, d *device) {
 	if old := b.device; old != nil {
 		old.bindings = slices.DeleteFunc(old.bindings, func(o *binding) bool { return o == b })
+		old.was = b.addr
 		e.change(old)
 	}
 	if len(d.bindings) == maxAddrs {

@@ -253,8 +253,14 @@ func TestFirstPacketsBeforeARP(t *testing.T) {
 		s = at(c.after)
 		s.arp("10.10.1.6", macB)
 		s.play(e)
-		if got := e.last()["mac:"+macB].Name == "lamp"; got != c.want {
+		h := e.last()
+		if got := h["mac:"+macB].Name == "lamp"; got != c.want {
 			t.Errorf("ARP %v after the first packets: taken for the same: %v, want %v", c.after, got, c.want)
+		}
+		for id, x := range h {
+			if !x.Addr.IsValid() || len(x.Addrs) == 0 {
+				t.Errorf("%s is told without the address that it had", id)
+			}
 		}
 	}
 }
@@ -536,7 +542,7 @@ func all(list []weir.Host) iter.Seq2[*weir.Host, error] {
 func TestRules(t *testing.T) {
 	for i, r := range rules[1:] {
 		for _, w := range r.is {
-			if claims[w.for_] == "" || w.ln == 0 {
+			if claims[w.what] == "" || w.ln == 0 {
 				t.Errorf("rule %d (%s) is for nothing", i+1, r.want)
 			}
 		}
@@ -661,8 +667,8 @@ func rulesDoc() string {
 func weights(list []weight, many claim) string {
 	var out []string
 	for _, w := range list {
-		text := fmt.Sprintf("%s %g", claims[w.for_], w.ln)
-		if w.for_ == many {
+		text := fmt.Sprintf("%s %g", claims[w.what], w.ln)
+		if w.what == many {
 			text += " + 0.7 ln(clients)"
 		}
 		out = append(out, text)

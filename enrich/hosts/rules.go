@@ -108,7 +108,7 @@ var claims = [...]string{
 // A weight is how much a reason speaks for a claim: the natural logarithm of
 // how many times as often it is seen where the claim is true.
 type weight struct {
-	for_ claim
+	what claim
 	ln   float64
 }
 

@@ -141,6 +141,9 @@ func (d *device) addresses() (addr netip.Addr, all []string) {
 		}
 		all = append(all, b.addr.String())
 	}
+	if len(all) == 0 && d.was.IsValid() {
+		return d.was, []string{d.was.String()}
+	}
 	return addr, all
 }
 

@@ -57,8 +57,8 @@ func (d *device) addClues(s *scale) {
 	for _, c := range d.clues {
 		r := &rules[c.rule]
 		for _, w := range r.is {
-			most[r.kind][w.for_] = max(most[r.kind][w.for_], w.ln)
-			least[r.kind][w.for_] = min(least[r.kind][w.for_], w.ln)
+			most[r.kind][w.what] = max(most[r.kind][w.what], w.ln)
+			least[r.kind][w.what] = min(least[r.kind][w.what], w.ln)
 		}
 	}
 	for k := range kinds {
@@ -162,13 +162,13 @@ func (s *service) add(to *scale) {
 	o := s.says()
 	for _, w := range o.is {
 		ln := w.ln
-		if w.for_ == o.many {
+		if w.what == o.many {
 			ln += crowd(s.many())
 		}
 		if s.guessed {
 			ln = max(ln-1, 0)
 		}
-		to[w.for_] += ln
+		to[w.what] += ln
 	}
 }
 
