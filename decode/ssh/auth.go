@@ -17,7 +17,9 @@ const (
 	// keySize is that of USERAUTH_PK_OK for a key of Ed25519 (RFC 8709, 4).
 	keySize = 1 + 4 + len("ssh-ed25519") + 4 + 51
 	// padding is the random padding that a packet may have and still be taken
-	// for SERVICE_ACCEPT: some servers pad more than they need to.
+	// for SERVICE_ACCEPT: some servers pad more than they need to. Of these
+	// no outcome is told but a refusal that is seen again: what accepts a
+	// user has no size of its own there.
 	padding = 64
 )
 
@@ -25,7 +27,6 @@ const (
 // succeeded.
 type logon struct {
 	phase    logonPhase
-	success  int  // size of USERAUTH_SUCCESS
 	asked    int  // octets that the client has said since the latest answer
 	asks     int  // times that it has asked for a user
 	answered bool // the latest word is the server's
@@ -77,20 +78,18 @@ func (l *logon) server(n int, up, down *seal) {
 	}
 }
 
-// accept takes what may be SERVICE_ACCEPT. If that is padded more than it
-// needs to be, the size of the others is as much less as their content.
+// accept takes what may be SERVICE_ACCEPT.
 func (l *logon) accept(n int, down *seal) {
 	want := down.size(acceptSize)
 	if n < want || n > want+padding {
 		return // EXT_INFO, or IGNORE
 	}
 	l.phase = user
-	l.success = n - (want - down.size(successSize))
 }
 
 func (l *logon) answer(n int, up, down *seal) {
 	switch {
-	case n == l.success || n == down.size(successSize):
+	case n == down.size(successSize):
 		l.attempts++
 		l.done = true
 	case l.failure == 0 && l.mayGoOn(n, up, down):
