@@ -32,7 +32,7 @@ func lineOf(c *weir.Command) (l line) {
 		base, rest, _ := strings.Cut(c.Object, " (")
 		i := strings.LastIndexByte(base, ' ')
 		l.base, l.scope = base[:i], base[i+1:]
-		if l.base == `""` {
+		if l.base == "<root>" {
 			l.base = ""
 		}
 		l.filter = names("(" + rest)

@@ -161,7 +161,7 @@ func TestLayers(t *testing.T) {
 		rc4  = "\x60\x81\xff\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x02\x01\x11\x00\xff\xff\xff\xffsequencechecksumconfound"
 		ntlm = "\x01\x00\x00\x00checksumsequ"
 	)
-	want := `search "" base (objectClass=*) (): true success 17 ×1`
+	want := `search <root> base (objectClass=*) (): true success 17 ×1`
 	for _, c := range []struct{ name, up, down, want string }{
 		{"AES", sasl(cfx, ask, "sums"), sasl(rot, found, ""), want},
 		{"RC4", sasl(rc4, ask, ""), sasl(rc4, found, ""), want},
@@ -199,7 +199,7 @@ func TestFilters(t *testing.T) {
 		{strings.Repeat("\xa0\x80", 40), ""},
 	} {
 		object, size := search([]byte(e(4) + num(10, 2) + num(10, 0) + num(2, 0) + num(2, 0) + e(1, "\x00") + c.filter + e(0x30)))
-		if got := strings.TrimSpace(strings.TrimPrefix(object, `"" sub`)); got != c.want || c.want != "" && size != uint64(len(c.filter)) {
+		if got := strings.TrimSpace(strings.TrimPrefix(object, "<root> sub")); got != c.want || c.want != "" && size != uint64(len(c.filter)) {
 			t.Errorf("%x: %q of %d octets, want %q of %d", c.filter, got, size, c.want, len(c.filter))
 		}
 	}
@@ -258,7 +258,7 @@ func TestDatagrams(t *testing.T) {
 	dialogtest.Base.Proto = weir.UDP
 	ask := searchFor(2, "", 0, e(0x87, "objectClass"), "NetLogon")
 	expect(t, lines(dialogtest.Datagrams(New(), dialogtest.Turn{From: up, Data: ask}, dialogtest.Turn{From: up, Data: ask}, dialogtest.Turn{From: down, Data: entry(2, 10) + answer(2, 0x65, 0, "")})),
-		[]string{`search "" base (objectClass=*) [NetLogon] (): true success 17 ×1`})
+		[]string{`search <root> base (objectClass=*) [NetLogon] (): true success 17 ×1`})
 }
 
 // TestController: the answer of a domain controller to who looks for one.

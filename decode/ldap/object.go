@@ -59,7 +59,7 @@ func search(l ber.List) (object string, size uint64) {
 	l.Take(ber.Boolean)
 	var s strings.Builder
 	if s.WriteString(name(base)); len(base) == 0 {
-		s.WriteString(`""`) // the root
+		s.WriteString("<root>")
 	}
 	s.WriteByte(' ')
 	if scope >= 0 && int(scope) < len(scopes) {
