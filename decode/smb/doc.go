@@ -10,6 +10,9 @@
 // too, by its status. Reads and writes of a file are summed up and told when it
 // is closed, once a minute at the latest.
 //
+// The dialect is that of the negotiation; where that was not seen it is 1, 2 or 3
+// alone. Statuses are named as MS-ERREF does, without STATUS_, or are numbers.
+//
 // Behind encryption nothing can be seen: that it began is told by the action
 // "encrypted", and compression by "compressed".
 package smb

@@ -430,6 +430,24 @@ ntlm j.doe CORP WS FS01 true SUCCESS
 	}
 }
 
+// TestPlain1: a logon to an old server, with responses outside of NTLMSSP, of
+// which nothing is kept.
+func TestPlain1(t *testing.T) {
+	words := andX + zeros(10) + u16(24) + u16(24) + zeros(8)
+	bytes := strings.Repeat("h", 48) + "\x00" + text1("j.doe") + text1("CORP") + text1("Windows 4.0") + text1("LanMan")
+	for status, want := range map[uint32]string{
+		0:          "1 session_setup SUCCESS CORP\\j.doe\nntlm j.doe CORP true SUCCESS\n",
+		0xc000006d: "1 session_setup LOGON_FAILURE CORP\\j.doe\nntlm j.doe CORP false LOGON_FAILURE\n",
+	} {
+		got := dialogtest.Stream(New(), 50,
+			dialogtest.Turn{From: dialog.Client, Data: message1(comSessionSetupAndX, false, 0, 0, 0, 1, words, bytes)},
+			dialogtest.Turn{From: dialog.Server, Data: message1(comSessionSetupAndX, true, status, 0, 9, 1, andX+u16(0), "\x00"+text1("Windows 4.0"))})
+		if s := told(&got.Batch); s != want {
+			t.Errorf("status %#x: got\n%swant\n%s", status, s, want)
+		}
+	}
+}
+
 // TestRecognised: each of these beginnings gives the name.
 func TestRecognised(t *testing.T) {
 	kept := append([]dialogtest.Turn{{From: dialog.Client, Data: "\x00"}, {From: dialog.Server, Data: "\x00"}}, compound()...)
