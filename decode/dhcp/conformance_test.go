@@ -3,6 +3,7 @@ package dhcp_test
 import (
 	"context"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -202,4 +203,53 @@ func compareMessage(c *metertest.Comparison, file string, records []weir.DHCPMes
 var tsharkDifferences = []metertest.Difference{
 	metertest.Explain("*", "requested", "", "0.0.0.0", "who asks for no address in particular has asked for none (RFC 2132, 9.1)"),
 	metertest.Explain("test1*.pcapng REQUEST", "record", "none", "*", "the packet tells no time: tshark takes 1970, the meter that of the packet before"),
+}
+
+// TestTshark6 compares how many messages of each type there are of DHCPv6, and
+// the addresses that were given.
+func TestTshark6(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tshark")
+	}
+	if _, err := exec.LookPath("tshark"); err != nil {
+		t.Skip("needs tshark")
+	}
+	types := map[string]string{"1": "SOLICIT", "2": "ADVERTISE", "3": "REQUEST", "4": "CONFIRM", "5": "RENEW", "6": "REBIND", "7": "REPLY", "8": "RELEASE", "11": "INFORMATION-REQUEST"}
+	c := metertest.Compare(t, nil)
+	defer c.Close()
+	for _, folder := range []string{"conformance", "corpus"} {
+		for _, file := range sharedtest.Captures(t, folder) {
+			if info, err := os.Stat(file); err != nil || info.Size() > 1<<20 {
+				continue
+			}
+			all, ok := read(t, file)
+			if !ok || !slices.ContainsFunc(all.Flows, func(f weir.Flow) bool { return f.App == "dhcpv6" }) {
+				continue
+			}
+			name := file[strings.LastIndexByte(file, '/')+1:]
+			got, given := map[string]int{}, map[string]bool{}
+			for _, r := range all.DHCP {
+				given[r.Assigned.String()] = true
+				for _, m := range r.Messages {
+					if r.Src.Is6() {
+						got[m]++
+					}
+				}
+			}
+			want := map[string]int{}
+			for _, m := range tshark(file, "dhcpv6 && !icmpv6", []string{"dhcpv6.msgtype", "dhcpv6.iaaddr.ip", "_ws.malformed"}) {
+				list := strings.Split(m["dhcpv6.msgtype"], ",")
+				kind := types[list[len(list)-1]] // the last is inside of relays
+				if kind == "" {
+					continue
+				}
+				if want[kind]++; kind == "REPLY" && m["dhcpv6.iaaddr.ip"] != "" {
+					c.Field(name, "assigned", strconv.FormatBool(given[strings.Split(m["dhcpv6.iaaddr.ip"], ",")[0]]), "true")
+				}
+			}
+			for kind, n := range want {
+				c.Field(name, kind, strconv.Itoa(got[kind]), strconv.Itoa(n))
+			}
+		}
+	}
 }

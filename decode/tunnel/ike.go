@@ -17,7 +17,8 @@ type IKE struct {
 	command weir.Command // of the exchange that goes on
 	chosen  bool         // its Object is what the responder chose
 	told    uint8
-	cookie  uint64 // the initiator's
+	cookie  uint64     // the initiator's
+	starter dialog.End // the initiator: either end may negotiate anew
 }
 
 // NewIKE returns a reader of IKE.
@@ -70,6 +71,9 @@ func (r *IKE) tell(d *dialog.Dialog) {
 	c := r.command
 	began := c.Time
 	c.Endpoints = d.Endpoints
+	if r.starter == dialog.Server {
+		c.Src, c.Dst, c.SrcPort, c.DstPort = c.Dst, c.Src, c.DstPort, c.SrcPort
+	}
 	c.Time, c.Count = began, 1
 	d.Batch.Commands = append(d.Batch.Commands, c)
 }
@@ -81,10 +85,10 @@ func (r *IKE) message(d *dialog.Dialog, from dialog.End, b []byte) {
 	if name == "" {
 		return
 	}
-	first := from == dialog.Client && responder == 0
-	if first && (!r.waits || cookie != r.cookie) {
+	again := cookie == r.cookie && (r.waits || from != r.starter)
+	if responder == 0 && !again {
 		r.tell(d)
-		r.waits, r.chosen, r.cookie = true, false, cookie
+		r.waits, r.chosen, r.cookie, r.starter = true, false, cookie, from
 		r.command = weir.Command{Protocol: "ipsec", Command: name}
 		r.command.Time = d.Time
 	}
@@ -99,7 +103,7 @@ func (r *IKE) message(d *dialog.Dialog, from dialog.End, b []byte) {
 		return
 	}
 	r.payloads(b, from)
-	if from == dialog.Server && r.command.Success != "" {
+	if from != r.starter && r.command.Success != "" {
 		r.tell(d)
 	}
 }
@@ -158,7 +162,7 @@ func (r *IKE) payload(kind byte, v []byte, from dialog.End) {
 		} else if kind == v2SA {
 			proposal = proposal2(v)
 		}
-		if from == dialog.Server {
+		if from != r.starter {
 			c.Object, r.chosen, c.Success = proposal, true, "true"
 		} else if !r.chosen {
 			c.Object = proposal
@@ -173,7 +177,7 @@ func (r *IKE) payload(kind byte, v []byte, from dialog.End) {
 		}
 	case v1Vendor, v2Vendor:
 		maker := &c.Client
-		if from == dialog.Server {
+		if from != r.starter {
 			maker = &c.Server
 		}
 		if name := vendor(v); name != "" && !strings.Contains(*maker, name) && len(*maker)+len(name) < maxText {
@@ -185,7 +189,7 @@ func (r *IKE) payload(kind byte, v []byte, from dialog.End) {
 // notified takes an error: types below 16384 are (RFC 7296, 3.10.1; RFC 2408,
 // 3.14.1, where they are below 8192).
 func (r *IKE) notified(kind uint16, from dialog.End, v2 bool) {
-	if from != dialog.Server || kind >= 16384 || !v2 && kind >= 8192 {
+	if from == r.starter || kind >= 16384 || !v2 && kind >= 8192 {
 		return
 	}
 	names := v1Errors

@@ -112,6 +112,7 @@ func TestIKE(t *testing.T) {
 		{"refused", []dialogtest.Turn{ask(ike(0x20, 34, 8, v2SA, 0, payload(0, sa2))), tell(ike(0x20, 34, 0x20, v2Notify, 0, payload(0, "\x00\x00\x00\x0e")))},
 			"ike_sa_init aes-gcm256 prf-sha256 curve25519 NO_PROPOSAL_CHOSEN false"},
 		{"two negotiations", []dialogtest.Turn{ask(main1), ask(strings.Replace(main1, "\x01\x02\x03", "\x09\x09\x09", 1))}, "main_mode aes256 sha1 modp1024 psk strongSwan; main_mode aes256 sha1 modp1024 psk strongSwan"},
+		{"begun by the other", []dialogtest.Turn{tell(main1), ask(ike(0x10, 2, 0, v1SA, 9, payload(0, sa1)))}, "main_mode aes256 sha1 modp1024 psk true strongSwan"},
 		{"ESP and keepalive", []dialogtest.Turn{ask("\xff"), ask("\x00\x00\x01\x02" + strings.Repeat("a", 60))}, ""},
 	} {
 		if got := says(dialogtest.Datagrams(NewIKE(), c.turns...)); got != c.want {
