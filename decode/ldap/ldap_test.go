@@ -215,28 +215,30 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// TestGap: behind a gap the next message is found.
+// TestGap: behind a gap the next message is found, however it comes.
 func TestGap(t *testing.T) {
-	r := New()
-	b := &weir.Batch{}
-	var d dialog.Dialog
-	d.Reset(dialogtest.Base, b, nil)
-	first := hunt[0].Data
-	if n := r.Read(&d, up, []byte(first)); n != len(first) {
-		t.Fatalf("took %d of %d", n, len(first))
-	}
-	r.Lost(&d, up, 1000)
 	rest := "the end of something 0\x30\x84 " + hunt[2].Data
-	for taken := 0; taken < len(rest); {
-		n := r.Read(&d, up, []byte(rest[taken:]))
-		if n <= 0 {
-			t.Fatalf("took %d of %q", n, rest[taken:])
+	for _, size := range []int{1, 5, 100, len(rest)} {
+		r, b := New(), &weir.Batch{}
+		var d dialog.Dialog
+		d.Reset(dialogtest.Base, b, nil)
+		r.Read(&d, up, []byte(hunt[0].Data))
+		if !r.Lost(&d, up, 1000) {
+			t.Fatal("gave up at a gap")
 		}
-		taken += n
-	}
-	r.Close(&d)
-	if len(b.Commands) != 2 || b.Commands[1].Command != "search" {
-		t.Errorf("%v, want a bind and a search", b.Commands)
+		shown, taken := 0, 0
+		for shown < len(rest) {
+			shown = min(shown+size, len(rest))
+			n := r.Read(&d, up, []byte(rest[taken:shown]))
+			if n < 0 {
+				t.Fatalf("in pieces of %d: gave up at %q", size, rest[taken:shown])
+			}
+			taken += n
+		}
+		r.Close(&d)
+		if len(b.Commands) != 2 || b.Commands[1].Command != "search" {
+			t.Errorf("in pieces of %d: %v, want a bind and a search", size, b.Commands)
+		}
 	}
 }
 

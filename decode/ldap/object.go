@@ -136,8 +136,14 @@ func (f *filter) write(e ber.Element, depth int) {
 			}
 			f.write(in, depth+1)
 		}
-	case 0xa3, 0xa5, 0xa6, 0xa8: // =, >=, <=, ~=
-		f.assertion(l, map[ber.Tag]string{0xa3: "=", 0xa5: ">=", 0xa6: "<=", 0xa8: "~="}[e.Tag])
+	case 0xa3:
+		f.assertion(l, "=")
+	case 0xa5:
+		f.assertion(l, ">=")
+	case 0xa6:
+		f.assertion(l, "<=")
+	case 0xa8:
+		f.assertion(l, "~=")
 	case 0xa4: // substrings
 		a, _ := l.Take(ber.OctetString)
 		f.put(text(a, maxWord) + "=" + pattern(l.In(ber.Sequence)))

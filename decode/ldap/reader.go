@@ -18,9 +18,9 @@ const (
 	// maxMessage is what servers take at most, unless told otherwise
 	// (MS-ADTS 3.1.1.3.4.6, MaxReceiveBuffer), and more.
 	maxMessage = 64 << 20
-	// header is enough of a message to see what it is: two lengths of six
-	// octets, an identifier, a tag.
-	header = 6 + 6 + 1
+	// header is enough of a message to see what it is: its own head of six
+	// octets, an identifier with its head, the head of the operation.
+	header = 6 + 7 + 6
 )
 
 // The operations, by their application tags (RFC 4511, 4.2 to 4.14).
@@ -97,7 +97,10 @@ func (r *Reader) next(d *dialog.Dialog, from dialog.End, b []byte) int {
 		if n := findMessage(b); n > 0 {
 			return n
 		}
-		e.lost = len(b) < header
+		if len(b) < header {
+			return 0
+		}
+		e.lost = false
 	}
 	switch {
 	case e.inside > 0:

@@ -106,6 +106,20 @@ func TestOID(t *testing.T) {
 	}
 }
 
+func TestAllocations(t *testing.T) {
+	b := []byte("\x02\x01\x05\xa0\x03\x04\x01a\xa2\x05\x06\x03\x2b\x06\x01")
+	var room [64]byte
+	n := testing.AllocsPerRun(100, func() {
+		l := List(b)
+		l.TakeInt(Integer)
+		oid, _ := l.Find(Context(2))
+		AppendOID(room[:0], oid.In(OID))
+	})
+	if n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
 // FuzzWalk: every walk ends and gives no more than there was.
 func FuzzWalk(f *testing.F) {
 	f.Add([]byte("\x30\x0a\x02\x01\x05\xa0\x03\x04\x01a\xa2\x00"))
