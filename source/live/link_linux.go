@@ -175,6 +175,12 @@ func after(since, now time.Time) string {
 	return ", after " + now.Sub(since).Round(time.Second).String()
 }
 
+func (l *link) isUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up
+}
+
 // lose says that the interface is not there although its name is.
 func (l *link) lose() {
 	l.mu.Lock()
@@ -221,7 +227,7 @@ func (l *link) notes(seen *Seen) (list []string) {
 	defer l.mu.Unlock()
 	switch {
 	case !l.there:
-		list = append(list, fmt.Sprintf("%s is not there", l.now))
+		list = append(list, fmt.Sprintf("%s is down, or not there", l.now))
 	case !l.up:
 		list = append(list, fmt.Sprintf("%s is down: nothing is seen of it; `ip link set %s up`", l.now, l.now))
 	}
@@ -373,6 +379,8 @@ func (b bundle) join(factor uint32) error {
 
 func (b bundle) close() {
 	for _, r := range b {
-		r.close()
+		if r != nil {
+			r.close()
+		}
 	}
 }

@@ -98,7 +98,7 @@ func frames(list []frame) (out [][]byte) {
 func configOf(t *testing.T, points ...string) Config {
 	t.Helper()
 	c := DefaultConfig()
-	c.BufferBytes = 8 << 20
+	c.BufferBytes = 32 << 20
 	for _, text := range points {
 		p, err := ParsePoint(text)
 		if err != nil {
@@ -471,7 +471,7 @@ func TestLosses(t *testing.T) {
 func TestSlowStore(t *testing.T) {
 	w := newWire(t, "weir0", "weir1")
 	c := configOf(t, "weir1")
-	c.Workers, c.BufferBytes = 2, 4<<20
+	c.Workers = 2
 	c.Meter.BatchRecords, c.Meter.UDPIdle = 64, time.Second
 	s, err := New(c)
 	if err != nil {
@@ -511,6 +511,9 @@ func TestSlowStore(t *testing.T) {
 	close(goOn)
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) || flows != more+1 {
+		for _, w := range s.workers {
+			t.Logf("worker: %+v, decoder %+v", w.meter.Counters(), w.decoder.Counters())
+		}
 		t.Errorf("%d flows, %v; want %d", flows, err, more+1)
 	}
 }

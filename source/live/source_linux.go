@@ -104,6 +104,12 @@ func (s *Source) open(at *Point) error {
 	}
 	for _, l := range p.links {
 		b, err := s.config.openBundle(l, s.factor)
+		if errors.Is(err, unix.EINVAL) && !l.isUp() {
+			// Before Linux 6.10 what is down cannot join a group: it is opened
+			// when it is up.
+			l.lose()
+			b, err = make(bundle, s.config.workers()), nil
+		}
 		if err != nil {
 			for _, b := range bundles {
 				b.close()

@@ -232,14 +232,18 @@ func (w *worker) publish(now time.Time) {
 }
 
 // adopt takes a ring for an interface that was away in the place of its old
-// one, of which nothing is left by then.
+// one, when nothing is left of that.
 func (w *worker) adopt() {
 	for i := range w.coming {
-		r := w.coming[i].Swap(nil)
+		r := w.coming[i].Load()
 		if r == nil {
 			continue
 		}
-		if old := w.rings[i]; old != nil {
+		old := w.rings[i]
+		if old != nil && old.header() != nil || !w.coming[i].CompareAndSwap(r, nil) {
+			continue
+		}
+		if old != nil {
 			w.dropped += old.dropped()
 			old.close()
 		}
@@ -275,10 +279,11 @@ func (w *worker) end() error {
 }
 
 func (w *worker) close() {
-	w.adopt()
-	for _, r := range w.rings {
-		if r != nil {
-			r.close()
+	for i, r := range w.rings {
+		for _, r := range []*ring{r, w.coming[i].Swap(nil)} {
+			if r != nil {
+				r.close()
+			}
 		}
 	}
 }
