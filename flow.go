@@ -196,6 +196,7 @@ type TCPHead struct {
 
 // Shape is how a conversation begins, whatever it says: sizes and times of its
 // first packets and how even its octets are. It stands in the first record.
+// Of DNS there is none: its transactions tell more.
 type Shape struct {
 	// Lengths are the payload octets of the first 20 packets that carry any,
 	// negative for those of Dst.
