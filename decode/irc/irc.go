@@ -151,8 +151,8 @@ func (r *reader) authenticate(d *dialog.Dialog, c weir.Command, m *message) {
 	}
 	for i := range r.list {
 		if r.list[i].Command == c.Command {
-			if user := r.auth.Response(m.params[0]); user != "" {
-				r.list[i].User = user
+			if user := r.auth.Response(m.params[0]); len(user) > 0 {
+				r.list[i].User = uri.Printable(user, maxObject)
 			}
 			return
 		}

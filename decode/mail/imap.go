@@ -230,7 +230,7 @@ func (r *imapReader) who(d *dialog.Dialog, response []byte) string {
 		r.logon.Header(d, response)
 		return r.logon.User()
 	}
-	return r.sasl.Response(response)
+	return object(r.sasl.Response(response))
 }
 
 // reply takes the first line of what the server says.

@@ -104,7 +104,7 @@ func (r *pop3Reader) who(d *dialog.Dialog, response []byte) string {
 		r.logon.Header(d, response)
 		return r.logon.User()
 	}
-	return r.sasl.Response(response)
+	return object(r.sasl.Response(response))
 }
 
 // response takes a line of the client within a logon, unless it is a command.

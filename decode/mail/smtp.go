@@ -131,7 +131,7 @@ func (r *smtpReader) who(d *dialog.Dialog, response []byte) string {
 		r.logon.Header(d, response)
 		return r.logon.User()
 	}
-	return r.auth.Response(response)
+	return object(r.auth.Response(response))
 }
 
 // response takes a line of the client within a logon. What is a command ends it:

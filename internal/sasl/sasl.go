@@ -6,42 +6,47 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
-
-	"github.com/weir-nta/weir/internal/uri"
 )
 
+// Bounds, in octets.
 const (
-	maxUser      = 128
-	maxMechanism = 24
+	maxMechanism = 20      // RFC 4422, 3.1
 	maxResponse  = 1 << 10 // of which a name is looked for
 )
 
 // An Exchange is one logon. Its zero value is ready for use.
 type Exchange struct {
-	// Mechanism is its name, in upper case.
+	// Mechanism is its name, in upper case; "unknown" if it is none.
 	Mechanism string
 	responses int
 }
 
 // Begin begins an exchange with a mechanism.
 func (e *Exchange) Begin(mechanism []byte) {
-	*e = Exchange{Mechanism: strings.ToUpper(uri.Printable(mechanism, maxMechanism))}
+	*e = Exchange{Mechanism: "unknown"}
+	if len(mechanism) <= maxMechanism && !bytes.ContainsFunc(mechanism, isNoName) {
+		e.Mechanism = strings.ToUpper(string(mechanism))
+	}
+}
+
+func isNoName(c rune) bool {
+	return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
 }
 
 // Response takes the next response of the client, in base64, and returns who
-// logs on, "" if it does not say.
-func (e *Exchange) Response(b []byte) string {
+// logs on as it stands there, nil if it does not say.
+func (e *Exchange) Response(b []byte) []byte {
 	e.responses++
 	switch {
 	case e.Mechanism == "LOGIN" && e.responses > 1: // the second is the password
-		return ""
+		return nil
 	case e.Mechanism == "GSSAPI", e.Mechanism == "NTLM", e.Mechanism == "EXTERNAL":
-		return ""
+		return nil
 	}
 	var room [maxResponse]byte
 	b = bytes.TrimRight(b, "= ")
 	n, _ := base64.RawStdEncoding.Decode(room[:], b[:min(len(b), base64.RawStdEncoding.EncodedLen(maxResponse))])
-	return uri.Printable(e.user(room[:n]), maxUser)
+	return bytes.Clone(e.user(room[:n]))
 }
 
 func (e *Exchange) user(b []byte) []byte {

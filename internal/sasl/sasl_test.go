@@ -27,15 +27,18 @@ func TestUser(t *testing.T) {
 		e.Begin([]byte(c.mechanism))
 		got := ""
 		for _, r := range c.responses {
-			got += e.Response([]byte(base64.StdEncoding.EncodeToString([]byte(r))))
+			got += string(e.Response([]byte(base64.StdEncoding.EncodeToString([]byte(r)))))
 		}
 		if got != c.want {
 			t.Errorf("%s %q: user %q, want %q", c.mechanism, c.responses, got, c.want)
 		}
 	}
 	var e Exchange
+	if e.Begin([]byte("\x1b[0m")); e.Mechanism != "unknown" {
+		t.Errorf("mechanism %q, want unknown", e.Mechanism)
+	}
 	e.Begin([]byte("PLAIN"))
-	if got := e.Response([]byte("!!not base64!!")); got != "" {
+	if got := e.Response([]byte("!!not base64!!")); got != nil {
 		t.Errorf("not base64: %q, want nothing", got)
 	}
 }
