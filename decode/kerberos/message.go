@@ -251,14 +251,17 @@ func principal(l ber.List) string {
 	var room [maxName]byte
 	out := room[:0]
 	for i := range maxParts {
-		part, ok := parts.Take(generalString)
-		if !ok {
+		part, ok := parts.Next()
+		if !ok || part.Tag != generalString {
 			break
+		}
+		if part.Cut {
+			return "" // half a name is another one
 		}
 		if i > 0 {
 			out = append(out, '/')
 		}
-		out = append(out, part[:min(len(part), maxName-len(out))]...)
+		out = append(out, part.Body[:min(len(part.Body), maxName-len(out))]...)
 		if len(out) >= maxName-1 {
 			break
 		}
@@ -267,7 +270,13 @@ func principal(l ber.List) string {
 }
 
 // text reads a string of Kerberos (5.2.1).
-func text(l ber.List) string { return uri.Printable(l.In(generalString), maxName) }
+func text(l ber.List) string {
+	e, _ := l.Next()
+	if e.Tag != generalString || e.Cut {
+		return ""
+	}
+	return uri.Printable(e.Body, maxName)
+}
 
 // joined returns a principal with its realm, as records have it.
 func joined(name, realm string) string {
