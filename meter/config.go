@@ -110,6 +110,32 @@ func (c *Config) check() error {
 	return nil
 }
 
+// Limited returns how often something was given up or cut short because of a
+// limit.
+func (c *Counters) Limited() uint64 {
+	return c.Early + c.HeadsEvicted + c.ReadersRefused + c.ReadersEvicted + c.ShapesEvicted + c.DNSEvicted
+}
+
+// Notes says in sentences what was given up or cut short because of a limit.
+func (c *Counters) Notes() []string {
+	var notes []string
+	for _, n := range []struct {
+		count uint64
+		text  string
+	}{
+		{c.Early, "conversations told before they had ended, since there were more than are kept at a time"},
+		{c.HeadsEvicted, "messages in pieces given up before they were whole, since there were more than are kept at a time"},
+		{c.ReadersEvicted + c.ReadersRefused, "conversations not read to their end, since there were more than are read at a time"},
+		{c.ShapesEvicted, "conversations without their shape, since there were more than are kept at a time"},
+		{c.DNSEvicted, "DNS queries told as unanswered too early, since there were more than are kept at a time"},
+	} {
+		if n.count > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %d", n.text, n.count))
+		}
+	}
+	return notes
+}
+
 // Counters say what a [Meter] has done so far.
 type Counters struct {
 	Packets  uint64 // given to Packet

@@ -2,6 +2,7 @@ package meter_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -218,5 +219,17 @@ func TestOddityAlone(t *testing.T) {
 	w.close()
 	if odd := w.oddities(); len(odd) != 1 || odd[0].Name != "bad_header" {
 		t.Errorf("oddities %+v, want bad_header", odd)
+	}
+}
+
+// TestNotes: what limits have cost is told in sentences, and only that.
+func TestNotes(t *testing.T) {
+	c := meter.Counters{Packets: 10, Early: 3, ReadersEvicted: 2, ReadersRefused: 5}
+	notes := c.Notes()
+	if len(notes) != 2 || !strings.HasSuffix(notes[0], ": 3") || !strings.HasSuffix(notes[1], ": 7") || c.Limited() != 10 {
+		t.Errorf("%q, %d in all; want two notes of 3 and 7, and 10", notes, c.Limited())
+	}
+	if c = (meter.Counters{Packets: 10, HeadsGivenUp: 4}); c.Notes() != nil || c.Limited() != 0 {
+		t.Errorf("%q, %d without any", c.Notes(), c.Limited())
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/packet"
+	"github.com/weir-nta/weir/meter"
 	"github.com/weir-nta/weir/source"
 )
 
@@ -21,6 +22,7 @@ type tally struct {
 	packets int64
 	records int64
 	decoded packet.Counters
+	metered meter.Counters
 	links   map[packet.LinkType]int64 // packets of link types that are not decoded
 
 	cut     int64 // packets of which not all was captured
@@ -85,12 +87,13 @@ func (t *tally) leaveOut(path string) {
 // health is what the captures were as a source of records, for the table of
 // exporters.
 func (s *Source) health() *weir.Batch {
-	t, d := &s.tally, s.decoder.Counters()
+	t, d, m := &s.tally, s.decoder.Counters(), s.meter.Counters()
 	row := weir.Exporter{
 		Time: time.Unix(0, t.latest).UTC(), Since: time.Unix(0, t.first).UTC(), Seen: time.Unix(0, t.latest).UTC(),
 		Sensor: s.config.Meter.Sensor, Input: strings.Join(s.config.Inputs, " "), Kind: "pcap",
 		Datagrams: uint64(t.packets), Bytes: uint64(s.bytes.Load()), Records: uint64(t.records), Flows: uint64(t.flows),
 		DroppedDecoder: uint64(d.Short+d.BadHeaders+d.BadLinks) + uint64(t.unplaced),
+		DroppedLimit:   m.Limited(),
 	}
 	if d := row.Time.Sub(row.Since).Seconds(); d > 0 {
 		row.Rate = float64(row.Records) / d
@@ -101,7 +104,7 @@ func (s *Source) health() *weir.Batch {
 // publish makes the state of things known to Progress.
 func (s *Source) publish() {
 	t := s.tally
-	t.decoded = s.decoder.Counters()
+	t.decoded, t.metered = s.decoder.Counters(), s.meter.Counters()
 	t.links = maps.Clone(t.links)
 	t.leftOutNames = slices.Clone(t.leftOutNames)
 	s.mu.Lock()
@@ -149,6 +152,9 @@ func (t *tally) notes() []string {
 	say(t.back, "time goes backwards at %s packets, by %v at most", thousands(t.back), rounded(t.backMost))
 	say(t.untimed, "packets without a time: %s, given that of the packet before", thousands(t.untimed))
 	say(t.unplaced, "packets of an interface that is not described: %s, left out", thousands(t.unplaced))
+	for _, limited := range t.metered.Notes() {
+		say(1, "%s", limited)
+	}
 	if t.interfaces > 1 {
 		say(1, "several interfaces in one capture: %d, analysed as one network", t.interfaces)
 	}
