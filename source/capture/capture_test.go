@@ -396,3 +396,27 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// TestLimitNotes: what the meter's limits have cost is told, in words and in
+// the row for sensors.
+func TestLimitNotes(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"1": oneFlow(1, 3), "2": oneFlow(2, 3)})
+	c := meter.DefaultConfig()
+	c.MaxFlows = 1
+	s := newSource(t, Config{Inputs: []string{dir}, Meter: c})
+	limited := uint64(0)
+	err := s.Run(t.Context(), func(b *weir.Batch) error {
+		for i := range b.Exporters {
+			limited += b.Exporters[i].DroppedLimit
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "conversations told before they had ended, since there were more than are kept at a time: 1"
+	if notes := s.Progress().Notes; !slices.Contains(notes, want) || limited != 1 {
+		t.Errorf("notes %q, %d in the row; want %q, 1", notes, limited, want)
+	}
+}
