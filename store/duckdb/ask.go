@@ -294,7 +294,7 @@ var readers = map[form]func(b *block, col, row int) any{
 	},
 	asInts: func(b *block, col, row int) any {
 		var list []any
-		b.listOf(col, row, 0, func(e elements, i int) { list = append(list, int64(element[uint32](e.values, i))) })
+		b.listOf(col, row, 0, func(e elements, i int) { list = append(list, element[int64](e.values, i)) })
 		return list
 	},
 	asCID: readCID,

@@ -28,7 +28,7 @@ const (
 	asAddr                // two UBIGINT, the halves
 	asTime                // TIMESTAMP
 	asTexts               // VARCHAR[]
-	asInts                // UINTEGER[]
+	asInts                // BIGINT[]
 	opaque                // what follows is carried along and made a value in Go
 	asJSON                // VARCHAR
 	asCID                 // the columns that the Community ID follows from
@@ -154,7 +154,7 @@ func stored(l *layout, i int) value {
 	case texts:
 		return value{form: asTexts, sql: []string{name}}
 	case uint32List, int32List:
-		return value{form: asInts, sql: []string{name}}
+		return value{form: asInts, sql: []string{"CAST(" + name + " AS BIGINT[])"}}
 	case code:
 		return value{form: asCode, sql: []string{name}, names: f.names}
 	case boolean:
