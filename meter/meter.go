@@ -60,7 +60,8 @@ type Meter struct {
 	at           *packet.Packet // being metered, nil in between
 	on           *flow          // which it belongs to
 	from         uint8          // the end that sent it
-	readings     queue
+	readings     queue          // of the conversations that are read
+	hellos       queue          // of those whose reader keeps a hello, see maxHello
 	freeReadings *reading
 	expected     *recent.Map[expectation, string]
 	tell         telling

@@ -28,6 +28,7 @@ import (
 	"github.com/weir-nta/weir/decode/socks"
 	"github.com/weir-nta/weir/decode/ssh"
 	"github.com/weir-nta/weir/decode/tunnel"
+	"github.com/weir-nta/weir/internal/pieces"
 	"github.com/weir-nta/weir/internal/recent"
 )
 
@@ -80,20 +81,29 @@ func (m *Meter) beginReading(f *flow, name string) bool {
 	if make == nil {
 		return false
 	}
-	if m.readings.n >= m.config.MaxReaders && !m.evictReading() {
+	q, most := &m.readings, m.config.MaxReaders
+	if name == "quic" || name == "dtls" {
+		q, most = &m.hellos, min(most, max(m.config.MaxHeadTotal/maxHello, 1))
+	}
+	if q.n >= most && !m.evictReading(q) {
 		m.count.ReadersRefused++
 		return false
 	}
 	m.count.Readers++
 	f.kind, f.reading = isRead, m.newReading()
-	f.reading.f, f.reading.reader = f, make()
-	m.readings.add(&f.reading.place)
+	f.reading.f, f.reading.reader, f.reading.queue = f, make(), q
+	q.add(&f.reading.place)
 	return true
 }
 
+// maxHello is how many octets a reader may keep of hellos that come in pieces,
+// of both ends: all of them together take no more than the heads of TCP.
+const maxHello = 2 * pieces.MaxBytes
+
 // A reading is that of a conversation which is read beyond its first words.
 type reading struct {
-	place  // among all readings
+	place  // in its queue
+	queue  *queue
 	reader dialog.Reader
 	reads  uint8    // up to firstReads
 	next   *reading // in the free list
@@ -116,17 +126,17 @@ func (m *Meter) newReading() *reading {
 	return r
 }
 
-// evictReading ends the reading of the conversation that has been read for
+// evictReading ends the reading of the conversation of q that has been read for
 // longest, unless something was read of it since it was last asked: then the
 // next one is asked. So conversations of which only the first words come drive
 // out each other. It returns false if there is none.
-func (m *Meter) evictReading() bool {
+func (m *Meter) evictReading(q *queue) bool {
 	const asked = 64
-	for n := 1; m.readings.oldest != nil; n++ {
-		p := m.readings.oldest
+	for n := 1; q.oldest != nil; n++ {
+		p := q.oldest
 		if n < asked && p.credit > 0 {
 			p.credit--
-			m.readings.renew(p)
+			q.renew(p)
 			continue
 		}
 		m.count.ReadersEvicted++
@@ -152,7 +162,7 @@ func (m *Meter) closeReader(f *flow) {
 		f.reading.reader.Close(d)
 		return true
 	})
-	m.readings.remove(&f.reading.place)
+	f.reading.queue.remove(&f.reading.place)
 	*f.reading = reading{next: m.freeReadings}
 	m.freeReadings, f.reading = f.reading, nil
 }
