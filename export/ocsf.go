@@ -56,6 +56,12 @@ var classes = map[*weir.Table]class{
 	weir.HostTable:            {5001, "Device Inventory Info", constant(int64(2))}, // Collect
 }
 
+// InOCSF reports whether OCSF has a class for the records of a table.
+func InOCSF(t *weir.Table) bool {
+	_, ok := classes[t]
+	return ok
+}
+
 // ErrNoClass says that OCSF has no class for a kind of record.
 type ErrNoClass struct{ Table string }
 

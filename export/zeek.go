@@ -127,6 +127,12 @@ func (z *Zeek) Write(r weir.Record) error {
 	return z.put(name, r)
 }
 
+// InZeek reports whether Zeek has a log for the records of a table. Those of
+// table command stand in a dozen of its logs, with too little for any of them.
+func InZeek(t *weir.Table) bool {
+	return t == weir.FlowTable || t == weir.SMBActionTable || logOf[t] != ""
+}
+
 // logOf are the logs of the tables that go to one.
 var logOf = map[*weir.Table]string{
 	weir.DNSTransactionTable: "dns", weir.HTTPTransactionTable: "http", weir.SSHSessionTable: "ssh", weir.RPCCallTable: "dce_rpc",

@@ -39,7 +39,7 @@ func TestREADME(t *testing.T) {
 func checkCommand(t *testing.T, line string) {
 	t.Helper()
 	line, question, asked := strings.Cut(line, " '")
-	if asked {
+	if asked && !strings.HasPrefix(line, "weir pcap") { // whose argument is a Community ID
 		if _, err := query.Parse(strings.TrimSuffix(question, "'")); err != nil {
 			t.Errorf("%s '%s: %v", line, question, err)
 		}

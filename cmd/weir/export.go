@@ -140,13 +140,24 @@ func (e *exporting) questions(text string) ([]*query.Query, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case q.Table != weir.ExporterTable || e.format == "ecs" || !e.records():
+		case e.takes(q.Table):
 			out = append(out, q)
 		case e.table != "all":
-			return nil, exitWith(exitUsage, "%s has no name for the health of exporters\n  hint: ecs, csv, ndjson and parquet take all tables", e.format)
+			return nil, exitWith(exitUsage, "%s has no name for records of %s\n  hint: ecs, csv, ndjson and parquet take all tables", e.format, q.Table.Name)
 		}
 	}
 	return out, nil
+}
+
+// takes reports whether the format has a name for the records of a table.
+func (e *exporting) takes(t *weir.Table) bool {
+	switch e.format {
+	case "zeek", "zeek-json":
+		return export.InZeek(t)
+	case "ocsf":
+		return export.InOCSF(t)
+	}
+	return true
 }
 
 // several says whether Zeek's logs have room beside each other.
