@@ -41,7 +41,7 @@ var sourceNames = [sources]string{
 // announcers are the sources of names by the protocol of an announcement.
 var announcers = map[string]source{
 	"llmnr": fromLLMNR, "mdns": fromMDNS, "nbns": fromNetBIOS, "browser": fromNetBIOS, "netbios_dgm": fromNetBIOS, "lldp": fromLLDP, "cdp": fromLLDP,
-	"snmp": fromSNMP, "dhcp": fromDHCP, "wsd": fromWSD, "ssdp": fromWSD,
+	"snmp": fromSNMP, "dhcp": fromDHCP, "wsd": fromWSD, "ssdp": fromWSD, "ntlm": fromNTLM, "rdp": fromRDP, "cldap": fromNetBIOS,
 }
 
 // everybody is the address of all neighbours (RFC 919).
