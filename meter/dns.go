@@ -45,15 +45,22 @@ func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 			return
 		}
 	}
-	client, server := p.Payload, []byte(nil)
+	kept := m.octets(f, end^1)
+	client, server := p.Payload, kept
 	if end != f.orig {
-		client, server = nil, p.Payload
+		client, server = kept, p.Payload
 	}
 	if name := app.Recognise(weir.UDP, client, server); name != "" {
 		f.call(name)
 		if f.kind = isOther; m.beginReading(f, name) {
-			m.readDatagram(f, end, ts, p.Payload)
+			if kept != nil {
+				m.readDatagram(f, end^1, ts, kept)
+			}
+			if f.kind == isRead && !f.s[end].done {
+				m.readDatagram(f, end, ts, p.Payload)
+			}
 		}
+		m.forgetDatagrams(f)
 		return
 	}
 	switch {
@@ -68,6 +75,19 @@ func (m *Meter) firstDatagrams(f *flow, end uint8, ts int64, p *packet.Packet) {
 	}
 	if f.tries++; f.tries >= maxDatagrams {
 		f.kind = isSilent
+		m.forgetDatagrams(f)
+	} else if app.AwaitsAnswer(p.Payload) && m.octets(f, end) == nil {
+		m.keep(f, end, 0, ts, p.Payload[:min(len(p.Payload), maxKeptDatagram)])
+	}
+}
+
+// maxKeptDatagram is how much is kept of a datagram that only its answer can
+// tell what it is.
+const maxKeptDatagram = 1500
+
+func (m *Meter) forgetDatagrams(f *flow) {
+	for end := range f.s {
+		m.release(f, uint8(end))
 	}
 }
 

@@ -187,7 +187,7 @@ const (
 // floorRecognised is the share of conversations that a peer names and Weir
 // names alike, and ceilingMistaken that of those that it names otherwise.
 const (
-	floorRecognised = 0.80
+	floorRecognised = 0.88
 	ceilingMistaken = 0.02
 )
 

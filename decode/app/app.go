@@ -310,6 +310,19 @@ func ftp(client, server []byte) bool {
 		greets(server, "227") && command(client, "PASV") || greets(server, "229") && command(client, "EPSV") // from the middle
 }
 
+// AwaitsAnswer reports whether a datagram may begin a conversation that only it
+// and its answer together tell.
+func AwaitsAnswer(b []byte) bool {
+	const clientReset = 7 << 3 // of OpenVPN
+	switch {
+	case len(b) >= 14 && b[0] == clientReset:
+		return true
+	case len(b) >= 20 && (b[0] == 1 || b[0] == 4) && int(binary.BigEndian.Uint16(b[2:])) == len(b): // RADIUS
+		return true
+	}
+	return coapHeader(b) && b[1] > 0 && b[1] <= 7 && coapOptions(b[4+int(b[0]&0xf):])
+}
+
 // Greets reports whether one end has said what begins a conversation of mail or
 // FTP and the other nothing yet: how long a greeting is, and how many commands
 // somebody sends without waiting for it, says nothing against it.
