@@ -42,7 +42,6 @@ type flow struct {
 	oldest, newest uint32 // DNS queries that wait for a response
 	queries        int32  // how many
 
-	macs    [2]packet.MAC // of the first packets, by end
 	media   [2]tunnel.RTP // UDP: what the datagrams of each end look like
 	vlan    uint16
 	tunnel  packet.Tunnel

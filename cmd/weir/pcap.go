@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"slices"
@@ -185,7 +187,7 @@ func (f *fetching) fetch(ctx context.Context, w io.Writer, name string) error {
 			return context.Cause(ctx)
 		}
 		rec, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -232,7 +234,11 @@ func (f *fetching) say() error {
 	if len(f.damaged) > 0 && f.ring == "" {
 		return errors.Join(f.damaged...)
 	}
-	if f.packets == 0 {
+	switch {
+	case f.packets > 0:
+	case f.ring == "":
+		return exitWith(exitNotFound, "none of the packets fit")
+	default:
 		return exitWith(exitNotFound, "none of the packets fit\n  hint: the ring keeps the latest packets only, and none from before it was switched on")
 	}
 	return nil
@@ -268,6 +274,11 @@ func newWanted(cids, hosts []string, ports []uint) (w wanted, err error) {
 			return w, errors.New("--host: no address: '" + h + "'")
 		}
 		w.hosts = append(w.hosts, a.Unmap())
+	}
+	for _, p := range ports {
+		if p > math.MaxUint16 {
+			return w, fmt.Errorf("--port: got %d, want 0 to 65535", p)
+		}
 	}
 	switch {
 	case len(hosts) > 2:

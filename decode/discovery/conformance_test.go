@@ -31,11 +31,7 @@ type question struct {
 
 // key writes an announcement as the questions do.
 func key(a *weir.Announcement) string {
-	parts := []string{a.Protocol, a.Kind}
-	for _, p := range []string{a.MAC, a.Name, a.Text} {
-		parts = append(parts, p)
-	}
-	return strings.Join(append(parts, strings.ReplaceAll(a.Addr.String(), "invalid IP", "")), "|")
+	return strings.Join([]string{a.Protocol, a.Kind, a.MAC, a.Name, a.Text, strings.ReplaceAll(a.Addr.String(), "invalid IP", "")}, "|")
 }
 
 // said is key of what an announcement has.

@@ -25,8 +25,7 @@ type queue struct {
 // An asked command waits for its answer.
 type asked struct {
 	weir.Command
-	tag     string // of IMAP
-	literal uint64 // octets of the block that follows the answer or belongs to the command
+	tag string // of IMAP
 }
 
 // add lets a command wait, and returns it. If there is no room it is told at

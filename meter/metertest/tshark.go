@@ -19,7 +19,7 @@ func Tshark(t testing.TB, file, filter string, fields ...string) (rows [][]strin
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}
-	c := exec.Command("tshark", args...)
+	c := exec.CommandContext(t.Context(), "tshark", args...)
 	var errs bytes.Buffer
 	c.Stderr = &errs
 	out, err := c.Output()

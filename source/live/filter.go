@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -417,11 +418,16 @@ func (q quality) onePort(id string) (uint32, error) {
 		return uint32(v), nil
 	}
 	for _, network := range []string{"tcp", "udp"} {
-		if n, err := net.LookupPort(network, id); err == nil && isName(id) && (q.proto == "" || q.proto == network) {
+		if n, err := lookupPort(network, id); err == nil && isName(id) && (q.proto == "" || q.proto == network) {
 			return uint32(n), nil
 		}
 	}
 	return 0, fmt.Errorf("%q is no port: a number up to 65535, or the name of a service", id)
+}
+
+// lookupPort returns the port of a service; that is in a file of this machine.
+func lookupPort(network, service string) (int, error) {
+	return net.DefaultResolver.LookupPort(context.Background(), network, service)
 }
 
 func isName(id string) bool { return id != "" && isLetter(id[0]) }
@@ -432,8 +438,8 @@ func serviceOf(id string) string {
 	if !isName(id) {
 		return ""
 	}
-	_, notTCP := net.LookupPort("tcp", id)
-	_, notUDP := net.LookupPort("udp", id)
+	_, notTCP := lookupPort("tcp", id)
+	_, notUDP := lookupPort("udp", id)
 	switch {
 	case notTCP == nil && notUDP != nil:
 		return "tcp"
