@@ -111,12 +111,23 @@ func read(path string) (string, []byte, error) {
 	}
 	for _, p := range Places() {
 		text, err := os.ReadFile(p)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || closed(p, err) {
 			continue
 		}
 		return p, text, err
 	}
 	return "", nil, nil
+}
+
+// closed says that err is about the folder of path, which is somebody else's:
+// the home of who called sudo, say. A file that is there and may not be read
+// is an error.
+func closed(path string, err error) bool {
+	if !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	_, err = os.Stat(path)
+	return errors.Is(err, fs.ErrPermission)
 }
 
 // Parse reads the text of a configuration file. An empty one gives the defaults.

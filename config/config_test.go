@@ -107,3 +107,29 @@ func TestLoad(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+// TestLoadClosed passes over the home of another user, such as that of who
+// called sudo, and not over a file that may not be read.
+func TestLoadClosed(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	home := t.TempDir()
+	file := filepath.Join(home, "weir", "weir.yaml")
+	if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("store: of-another"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", home)
+	t.Setenv("WEIR_STORE", "")
+	if _, err := Load("", detectors); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("of a file that may not be read: %v", err)
+	}
+	if err := os.Chmod(home, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(home, 0o700) }) // or it could not be removed
+	if c, err := Load("", detectors); err != nil || c.Store == "of-another" {
+		t.Errorf("of a home that may not be entered: %+v, %v", c, err)
+	}
+}

@@ -73,7 +73,7 @@ type buffer struct {
 // Open begins to write to the ring in a folder, behind what is there.
 func Open(c Config) (*Ring, error) {
 	if c.Bytes < minBytes || c.Bytes > maxBytes {
-		return nil, fmt.Errorf("size of the ring of packets: got %d, want %d to %d bytes", c.Bytes, int64(minBytes), int64(maxBytes))
+		return nil, fmt.Errorf("got %d, want %d to %d bytes", c.Bytes, int64(minBytes), int64(maxBytes))
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -70,7 +71,7 @@ func newWatch(s streams) *cobra.Command {
 	flags.BoolVar(&f.still, "no-promiscuous", false, "see only what is addressed to this machine")
 	flags.IntVar(&f.workers, "workers", 0, "how many processors share the packets of an interface (default: all)")
 	flags.StringVar(&f.buffer, "buffer-size", "128MiB", "memory for packets of each interface that wait to be metered")
-	flags.StringVar(&f.ring, "ring", "", "keep the latest packets themselves in this folder, for `weir pcap`")
+	flags.StringVar(&f.ring, "ring", "", "keep the latest packets themselves in this folder, for weir pcap")
 	flags.StringVar(&f.ringBytes, "ring-bytes", "10GB", "how much that folder may take")
 	flags.StringVar(&f.user, "user", "", "go on as this user once the interfaces can be watched")
 	flags.BoolVar(&f.keepRights, "keep-rights", false, "keep all rights of who starts it, to write where it else may not")
@@ -99,13 +100,16 @@ func watch(ctx context.Context, s streams, f *watchFlags, args []string) (err er
 		return err
 	}
 	if !f.keepRights {
+		if err := sameSettings(conf.File); err != nil {
+			return err
+		}
 		if err := live.ReduceRights(f.user); err != nil {
 			return refusedWatch(err)
 		}
 	}
 	if f.ring != "" {
 		if c.Ring, err = packetring.Open(packetring.Config{Dir: f.ring, Bytes: kept}); err != nil {
-			return exitWith(exitRefused, "--ring: %w", err)
+			return refusedRing(err)
 		}
 		defer func() {
 			if cerr := c.Ring.Close(); err == nil && cerr != nil {
@@ -122,7 +126,43 @@ func watch(ctx context.Context, s streams, f *watchFlags, args []string) (err er
 	defer w.Close()
 	a.found = func(al weir.Alert) { a.tellAlert(al, least) }
 	a.begin = func() { a.note("watching %s; Ctrl+C ends it", output.Escape(strings.Join(args, ", "))) }
-	return f.analyse(ctx, a, w, cmp.Or(f.store, conf.Store), least, failOn)
+	err = f.analyse(ctx, a, w, cmp.Or(f.store, conf.Store), least, failOn)
+	if errors.Is(err, os.ErrPermission) {
+		return exitWith(exitRefused, "%w\n  hint: %s", err, ownFolder)
+	}
+	return err
+}
+
+// ownFolder says why a folder is refused that root could write to.
+const ownFolder = "the rights of root are given up: the folder has to belong to who Weir runs as; or --keep-rights"
+
+// refusedRing says what can be done where packets cannot be kept.
+func refusedRing(err error) error {
+	var of *fs.PathError
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return exitWith(exitRefused, "--ring: %w\n  hint: %s", err, ownFolder)
+	case errors.As(err, &of):
+		return exitWith(exitRefused, "--ring: %w", err)
+	}
+	return exitWith(exitUsage, "--ring-bytes: %w", err)
+}
+
+// begunWith names in the environment the configuration file, "" for none, that
+// was found before rights were given up.
+const begunWith = "WEIR_BEGUN_WITH"
+
+// sameSettings refuses to go on with other settings than those that were found
+// before: who it goes on as may not be allowed to read them.
+func sameSettings(file string) error {
+	before, again := os.LookupEnv(begunWith)
+	if !again {
+		return os.Setenv(begunWith, file)
+	}
+	if before != file {
+		return exitWith(exitRefused, "%s may not be read by who it goes on as\n  hint: let them read it, put it to /etc/weir/weir.yaml, or name another with --config", before)
+	}
+	return os.Unsetenv(begunWith)
 }
 
 // learnFor is how long it is learnt from the traffic what is local.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-nta/weir/packetring"
 	"github.com/weir-nta/weir/source/live"
 )
 
@@ -97,6 +99,48 @@ func TestWatchRefused(t *testing.T) {
 	var e *exitError
 	if !errors.As(err, &e) || e.code != exitRefused || !strings.Contains(err.Error(), "sudo setcap cap_net_raw=ep /") {
 		t.Errorf("%v does not say what to do", err)
+	}
+}
+
+// TestSameSettings refuses to go on without the configuration that was found
+// before rights were given up.
+func TestSameSettings(t *testing.T) {
+	for _, c := range []struct {
+		before, after string
+		ok            bool
+	}{{"", "", true}, {"weir.yaml", "weir.yaml", true}, {"/root/weir.yaml", "", false}, {"/root/weir.yaml", "/etc/weir/weir.yaml", false}} {
+		t.Setenv(begunWith, "") // so that it is as before in the end
+		if err := os.Unsetenv(begunWith); err != nil {
+			t.Fatal(err)
+		}
+		if err := sameSettings(c.before); err != nil {
+			t.Fatal(err)
+		}
+		err := sameSettings(c.after)
+		var e *exitError
+		if c.ok && err != nil || !c.ok && (!errors.As(err, &e) || e.code != exitRefused || !strings.HasPrefix(err.Error(), c.before+" may not be read")) {
+			t.Errorf("first %q, then %q: %v", c.before, c.after, err)
+		}
+	}
+}
+
+// TestRefusedRing tells a folder that may not be written to from a wrong size.
+func TestRefusedRing(t *testing.T) {
+	_, size := packetring.Open(packetring.Config{Dir: t.TempDir(), Bytes: 1})
+	_, folder := packetring.Open(packetring.Config{Dir: "/dev/null/ring", Bytes: 1 << 30})
+	for _, c := range []struct {
+		err  error
+		code int
+		want string
+	}{
+		{size, exitUsage, "--ring-bytes: got 1, want"},
+		{folder, exitRefused, "--ring: mkdir"},
+		{&fs.PathError{Op: "mkdir", Path: "ring", Err: os.ErrPermission}, exitRefused, "--keep-rights"},
+	} {
+		var e *exitError
+		if err := refusedRing(c.err); !errors.As(err, &e) || e.code != c.code || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v", c.err, err)
+		}
 	}
 }
 

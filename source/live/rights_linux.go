@@ -31,7 +31,7 @@ func ReduceRights(name string) error {
 	}
 	as, err := lookUp(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("who to go on as: %w", err)
 	}
 	have, err := capabilities()
 	if err != nil {
