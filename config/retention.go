@@ -44,7 +44,7 @@ func (a *Age) UnmarshalText(text []byte) error {
 // Bytes is a size that may be told with a unit.
 type Bytes int64
 
-var sized = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([kMGT]?)(i?)B?$`)
+var sized = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([kKMGT]?)(i?)B?$`)
 
 // UnmarshalText reads a number of bytes such as 500000, 50GB (10⁹) or 50GiB (2³⁰).
 func (b *Bytes) UnmarshalText(text []byte) error {
@@ -58,7 +58,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
 	if m[2] != "" {
-		n *= math.Pow(base, float64(strings.Index(" kMGT", m[2])))
+		n *= math.Pow(base, float64(strings.Index(" KMGT", strings.ToUpper(m[2]))))
 	}
 	if err != nil || n >= math.MaxInt64 {
 		return fmt.Errorf("%q is more than there is", text)

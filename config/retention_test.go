@@ -18,6 +18,8 @@ func TestRetention(t *testing.T) {
 		{"retention: {size: 2TB}", Retention{Size: 2e12}},
 		{"retention: {size: 700 MB}", Retention{Size: 7e8}},
 		{"retention: {size: 4096}", Retention{Size: 4096}},
+		{"retention: {size: 64KB}", Retention{Size: 64e3}},
+		{"retention: {size: 64KiB}", Retention{Size: 64 << 10}},
 	} {
 		got, err := Parse([]byte(c.text), nil)
 		if err != nil {
