@@ -356,7 +356,7 @@ func TestNotes(t *testing.T) {
 		"packets that end within their headers: 1",
 		"packets with malformed headers: 2",
 		"fragments of which the first was not seen: 1, counted without ports",
-		"time goes backwards at 1 packets, by 2s at most",
+		"packets with an earlier time than the one before: 1, by 2s at most",
 		"packets without a time: 1, given that of the packet before",
 		"packets of an interface that is not described: 1, left out",
 		"several interfaces in one capture: 2, analysed as one network",

@@ -149,7 +149,7 @@ func (t *tally) notes() []string {
 	say(int64(d.BadHeaders), "packets with malformed headers: %s", thousands(int64(d.BadHeaders)))
 	say(int64(d.TooDeep), "packets in more than four tunnels: %s", thousands(int64(d.TooDeep)))
 	say(int64(d.OrphanFragments), "fragments of which the first was not seen: %s, counted without ports", thousands(int64(d.OrphanFragments)))
-	say(t.back, "time goes backwards at %s packets, by %v at most", thousands(t.back), rounded(t.backMost))
+	say(t.back, "packets with an earlier time than the one before: %s, by %v at most", thousands(t.back), rounded(t.backMost))
 	say(t.untimed, "packets without a time: %s, given that of the packet before", thousands(t.untimed))
 	say(t.unplaced, "packets of an interface that is not described: %s, left out", thousands(t.unplaced))
 	for _, limited := range t.metered.Notes() {

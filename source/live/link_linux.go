@@ -232,7 +232,7 @@ func (l *link) notes(seen *Seen) (list []string) {
 		list = append(list, fmt.Sprintf("%s is down: nothing is seen of it; `ip link set %s up`", l.now, l.now))
 	}
 	if l.downs > 0 {
-		list = append(list, fmt.Sprintf("%s went down or away %d times: what passed meanwhile is not known", l.name, l.downs))
+		list = append(list, fmt.Sprintf("%s went down or away %s: what passed meanwhile is not known", l.name, times(l.downs)))
 	}
 	if l.lost > 0 {
 		list = append(list, fmt.Sprintf("%s lost %s packets in the card or its driver, before they could be seen: a longer queue (`ethtool -G %s rx 4096`) may help; `ethtool -S %s` tells more",
@@ -383,4 +383,12 @@ func (b bundle) close() {
 			r.close()
 		}
 	}
+}
+
+// times writes how often something happened.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

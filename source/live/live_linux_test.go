@@ -688,3 +688,10 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%d allocations for %d packets, %v", after.Mallocs-before.Mallocs, n, err)
 	}
 }
+
+// TestTimes says how often in words.
+func TestTimes(t *testing.T) {
+	if got := times(1) + ", " + times(2); got != "once, 2 times" {
+		t.Errorf("got %q", got)
+	}
+}
