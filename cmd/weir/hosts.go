@@ -86,7 +86,7 @@ func showHosts(ctx context.Context, s streams, f *formatFlags, st store.Store, d
 	}
 	if whom != "" {
 		if list = meant(list, whom); len(list) == 0 {
-			return exitWith(exitNotFound, "no host is known by %q\n  hint: `weir hosts --store %s` lists those that are; one is called by an address, a link-layer address or a name", whom, dir)
+			return exitWith(exitNotFound, "no host is known by %q\n  hint: `weir hosts --store %s` lists those that are; one is called by an address, a link-layer address or a name; --last looks further back than %v", whom, dir, over)
 		}
 	}
 	sortHosts(list, order)
