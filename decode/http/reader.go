@@ -164,8 +164,9 @@ func (r *Reader) start(d *dialog.Dialog, from dialog.End, b []byte) int {
 	}
 	line, n, ended := cutLine(b)
 	if !ended {
-		if len(b) >= maxLine {
-			return blank + r.stray(d, from, b)
+		if len(b) >= maxLine { // it looks like one: search would bring it back here
+			s.state = astray
+			return blank + len(b)
 		}
 		return blank
 	}
