@@ -84,9 +84,10 @@ func AuthorityEnd(b []byte) int {
 	return len(b)
 }
 
-// Host returns an authority without its port, in lower case; of an IPv6
-// address without the brackets.
+// Host returns an authority without its port and who logs on there, in lower
+// case; of an IPv6 address without the brackets.
 func Host(b []byte) string {
+	b = b[bytes.LastIndexByte(b, '@')+1:] // user and password, where none belong
 	if len(b) > 0 && b[0] == '[' {
 		if i := bytes.IndexByte(b, ']'); i > 0 {
 			return Printable(bytes.ToLower(b[1:i]), MaxHost)

@@ -28,3 +28,15 @@ func TestHost(t *testing.T) {
 		}
 	}
 }
+
+// TestHostWithoutUser: who logs on is left out where only a host belongs.
+func TestHostWithoutUser(t *testing.T) {
+	for in, want := range map[string]string{
+		"joe:hunter2@example.com:80": "example.com", "joe:hunter2@example.com": "example.com", "joe:hunter2@[2001:db8::1]:443": "2001:db8::1",
+		"a@b@example.com": "example.com", "example.com:8080": "example.com",
+	} {
+		if got := Host([]byte(in)); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
