@@ -21,16 +21,27 @@ type Exchange struct {
 	responses int
 }
 
-// Begin begins an exchange with a mechanism.
+// Begin begins an exchange with a mechanism. What is none that is known may be
+// a response that came in its place, and the password be in it.
 func (e *Exchange) Begin(mechanism []byte) {
 	*e = Exchange{Mechanism: "unknown"}
-	if len(mechanism) <= maxMechanism && !bytes.ContainsFunc(mechanism, isNoName) {
-		e.Mechanism = strings.ToUpper(string(mechanism))
+	if len(mechanism) > maxMechanism {
+		return
+	}
+	if name := strings.ToUpper(string(mechanism)); name == "" || mechanisms[name] || strings.HasPrefix(name, "SCRAM-SHA") {
+		e.Mechanism = name
 	}
 }
 
-func isNoName(c rune) bool {
-	return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
+// mechanisms are those that IANA lists and those in use, but for SCRAM's.
+var mechanisms = map[string]bool{
+	"9798-M-DSA-SHA1": true, "9798-M-ECDSA-SHA1": true, "9798-M-RSA-SHA1": true, "9798-U-DSA-SHA1": true, "9798-U-ECDSA-SHA1": true,
+	"9798-U-RSA-SHA1": true, "ANONYMOUS": true, "CRAM-MD5": true, "DIGEST-MD5": true, "EAP-AES128": true, "EAP-AES128-PLUS": true,
+	"ECDH-X25519-CHALLENGE": true, "ECDSA-NIST256P-CHALLENGE": true, "EXTERNAL": true, "GS2-KRB5": true, "GS2-KRB5-PLUS": true,
+	"GSS-SPNEGO": true, "GSSAPI": true, "KERBEROS_V4": true, "KERBEROS_V5": true, "LOGIN": true, "MSN": true, "NMAS-SAMBA-AUTH": true,
+	"NMAS_AUTHEN": true, "NMAS_LOGIN": true, "NTLM": true, "OAUTH10A": true, "OAUTHBEARER": true, "OPENID20": true, "OTP": true,
+	"PLAIN": true, "PLAIN-CLIENTTOKEN": true, "SAML20": true, "SECURID": true, "SKEY": true, "SPNEGO": true, "SPNEGO-PLUS": true,
+	"SXOVER-PLUS": true, "XOAUTH": true, "XOAUTH2": true, "XYMCOOKIE": true,
 }
 
 // Response takes the next response of the client, in base64, and returns who
