@@ -314,6 +314,9 @@ func (r *imapReader) Lost(d *dialog.Dialog, from dialog.End, n int) bool {
 	}
 	*s = imapSide{}
 	s.cut.Lost()
+	if r.mode == saysLogon { // which of the responses comes next is not known: the password may
+		r.sasl = sasl.Exchange{Mechanism: "unknown"}
+	}
 	if from == dialog.Server {
 		r.forget(d) // of whose answers some are lost
 		r.mode = saysTagged
