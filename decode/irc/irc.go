@@ -99,12 +99,14 @@ func (m *message) parse(line []byte) {
 	}
 }
 
-// object returns a parameter as it is kept.
+// object returns a parameter as it is kept: of the last one, which may have
+// spaces in it, the first word. What comes behind may be a password or a key.
 func (m *message) object(i int) string {
 	if i >= m.n {
 		return ""
 	}
-	return uri.Printable(m.params[i], maxObject)
+	word, _ := lines.CutWord(m.params[i])
+	return uri.Printable(word, maxObject)
 }
 
 func (r *reader) fromClient(d *dialog.Dialog, m *message) {
@@ -136,7 +138,7 @@ func (r *reader) fromClient(d *dialog.Dialog, m *message) {
 	case "CAP":
 		c.Object = m.object(0) // LS, REQ …
 		r.told.Add(d, c)
-	case "QUIT", "AWAY", unknown:
+	case "QUIT", "AWAY", "WALLOPS", "SETNAME", unknown: // texts
 		r.told.Add(d, c)
 	default:
 		c.Object = m.object(0)
@@ -338,6 +340,7 @@ func (r *reader) end(d *dialog.Dialog, i int, status, success string) {
 func (r *reader) Lost(_ *dialog.Dialog, from dialog.End, _ int) bool {
 	r.cut[from].Lost()
 	r.held = false
+	r.auth = sasl.Exchange{Mechanism: "unknown"} // which response comes next is not known
 	return true
 }
 
