@@ -96,6 +96,9 @@ func (r *reader) command(d *dialog.Dialog, line []byte) {
 	case "PASS":
 		c.User, c.Server = r.name, r.server
 	case "ACCT", "ADAT", unknown:
+	case "SITE": // which of its own commands: with some servers one changes the password
+		word, _ := lines.CutWord(rest)
+		c.Object = object(word)
 	case "AUTH":
 		c.Object = object(rest)
 		r.held = true
