@@ -20,6 +20,9 @@ const maxLine = 4 << 10
 // maxArgs is how many arguments a command may have that is read.
 const maxArgs = 1 << 10
 
+// maxRead is how many of them are looked at, with the name of the command.
+const maxRead = 3
+
 // maxElements is how many elements of a reply may be still to come.
 const maxElements = 1 << 24
 
@@ -58,7 +61,8 @@ func (r *redis) client(d *dialog.Dialog, b []byte) int {
 	case len(line) == 0:
 		return used
 	case line[0] != '*':
-		r.command(d, bytes.Fields(line))
+		args := bytes.Fields(line)
+		r.command(d, args[:min(len(args), maxRead)]) // as many as of an array
 		return used
 	}
 	n, ok := number(line[1:])
@@ -76,7 +80,7 @@ func (r *redis) client(d *dialog.Dialog, b []byte) int {
 			return dialog.Stop
 		}
 		used += more
-		if len(args) < 3 { // the others are not looked at
+		if len(args) < maxRead { // the others are not looked at: CONFIG SET requirepass …
 			if len(b) < used+size+2 && size <= maxLine {
 				return 0
 			}
@@ -100,11 +104,51 @@ var changes = map[string]bool{
 	"SLAVEOF": true, "REPLICAOF": true, "MIGRATE": true, "CLUSTER": true, "SELECT": true,
 }
 
+// redisName returns the name of a command in upper case, "unknown" for what is
+// none: it may be a password, or what others speak.
+func redisName(b []byte) string {
+	if len(b) > 32 {
+		return "unknown"
+	}
+	if name := strings.ToUpper(string(b)); redisCommands[name] {
+		return name
+	}
+	return "unknown"
+}
+
+// redisCommands are those of Redis 7, with those between servers and the usual
+// ones of modules.
+var redisCommands = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields(`
+		ACL APPEND ASKING AUTH BGREWRITEAOF BGSAVE BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH
+		BZMPOP BZPOPMAX BZPOPMIN CLIENT CLUSTER COMMAND CONFIG COPY DBSIZE DEBUG DECR DECRBY DEL DISCARD DUMP ECHO EVAL EVALSHA
+		EVALSHA_RO EVAL_RO EXEC EXISTS EXPIRE EXPIREAT EXPIRETIME FAILOVER FCALL FCALL_RO FLUSHALL FLUSHDB FUNCTION GEOADD GEODIST
+		GEOHASH GEOPOS GEORADIUS GEORADIUSBYMEMBER GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GEOSEARCHSTORE GET GETBIT GETDEL
+		GETEX GETRANGE GETSET HDEL HELLO HEXISTS HEXPIRE HEXPIREAT HEXPIRETIME HGET HGETALL HGETDEL HGETEX HINCRBY HINCRBYFLOAT
+		HKEYS HLEN HMGET HMSET HPERSIST HPEXPIRE HPEXPIREAT HPEXPIRETIME HPTTL HRANDFIELD HSCAN HSET HSETEX HSETNX HSTRLEN HTTL
+		HVALS INCR INCRBY INCRBYFLOAT INFO KEYS LASTSAVE LATENCY LCS LINDEX LINSERT LLEN LMOVE LMPOP LOLWUT LPOP LPOS LPUSH LPUSHX
+		LRANGE LREM LSET LTRIM MEMORY MGET MIGRATE MODULE MONITOR MOVE MSET MSETNX MULTI OBJECT PERSIST PEXPIRE PEXPIREAT
+		PEXPIRETIME PFADD PFCOUNT PFDEBUG PFMERGE PFSELFTEST PING PSETEX PSUBSCRIBE PSYNC PTTL PUBLISH PUBSUB PUNSUBSCRIBE QUIT
+		RANDOMKEY READONLY READWRITE RENAME RENAMENX REPLCONF REPLICAOF RESET RESTORE RESTORE-ASKING ROLE RPOP RPOPLPUSH RPUSH
+		RPUSHX SADD SAVE SCAN SCARD SCRIPT SDIFF SDIFFSTORE SELECT SENTINEL SET SETBIT SETEX SETNX SETRANGE SHUTDOWN SINTER
+		SINTERCARD SINTERSTORE SISMEMBER SLAVEOF SLOWLOG SMEMBERS SMISMEMBER SMOVE SORT SORT_RO SPOP SPUBLISH SRANDMEMBER SREM
+		SSCAN SSUBSCRIBE STRLEN SUBSCRIBE SUBSTR SUNION SUNIONSTORE SUNSUBSCRIBE SWAPDB SYNC TIME TOUCH TTL TYPE UNLINK
+		UNSUBSCRIBE UNWATCH WAIT WAITAOF WATCH XACK XADD XAUTOCLAIM XCLAIM XDEL XGROUP XINFO XLEN XPENDING XRANGE XREAD XREADGROUP
+		XREVRANGE XSETID XTRIM ZADD ZCARD ZCOUNT ZDIFF ZDIFFSTORE ZINCRBY ZINTER ZINTERCARD ZINTERSTORE ZLEXCOUNT ZMPOP ZMSCORE
+		ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK
+		ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION ZUNIONSTORE
+		FT.SEARCH FT.CREATE FT.AGGREGATE FT.INFO JSON.GET JSON.SET JSON.DEL JSON.MGET TS.ADD TS.GET TS.RANGE BF.ADD BF.EXISTS`) {
+		m[name] = true
+	}
+	return m
+}()
+
 func (r *redis) command(d *dialog.Dialog, args [][]byte) {
 	if len(args) == 0 {
 		return
 	}
-	c := weir.Command{Protocol: "redis", Command: strings.ToUpper(uri.Printable(args[0], 32)), Count: 1}
+	c := weir.Command{Protocol: "redis", Command: redisName(args[0]), Count: 1}
 	c.Endpoints = d.Endpoints
 	switch {
 	case c.Command == "AUTH" && len(args) > 2:
