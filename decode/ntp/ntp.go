@@ -56,7 +56,7 @@ const (
 
 // A Reader reads one conversation: some 700 octets.
 type Reader struct {
-	asked   time.Time // of the first question that no answer was seen to
+	asked   time.Time // of the first question within a minute that no answer was seen to
 	mode    byte      // of that question
 	version byte
 	waits   bool
@@ -121,7 +121,7 @@ func (r *Reader) time(d *dialog.Dialog, from dialog.End, mode byte, b []byte) {
 		from = from.Other()
 	}
 	if mode == client || from == dialog.Client && mode != server && mode != broadcast {
-		if !r.waits {
+		if !r.waits || d.Time.Sub(r.asked) >= every { // a record is of the time in which it is told
 			r.asked, r.mode, r.version, r.waits = d.Time, mode, version, true
 		}
 		if mode == client {
