@@ -114,17 +114,24 @@ func objects(l ber.List, arcs int, notification bool) string {
 	return s
 }
 
+// maxOID is how much of an object identifier is kept, in octets: an index with
+// an address and a port makes one of 100, one with arcs of 19 digits 800.
+const maxOID = 160
+
 // cut writes an object identifier up to a number of arcs.
 func cut(oid []byte, arcs int) string {
-	var room [160]byte
+	var room [maxOID]byte
 	b := ber.AppendOID(room[:0], oid)
 	for i, c := range b {
 		if c != '.' {
 			continue
 		}
 		if arcs--; arcs == 0 {
-			return string(b[:i]) + ".*"
+			return string(b[:min(i, maxOID)]) + ".*"
 		}
+	}
+	if len(b) > maxOID {
+		return string(b[:maxOID]) + "…"
 	}
 	return string(b)
 }
