@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/weir-nta/weir"
@@ -41,6 +42,7 @@ func labels(m *dns.Message, room *[maxLabels][]byte, off int) [][]byte {
 // services by SRV, their descriptions by TXT (RFC 6762, RFC 6763). A record whose
 // time to live is 0 is taken back (RFC 6762, 10.1).
 func mdns(s *speaker, m *dns.Message) {
+	var located services
 	m.Records(maxRecords, func(r dns.Record) bool {
 		if r.TTL == 0 {
 			return true
@@ -55,7 +57,7 @@ func mdns(s *speaker, m *dns.Message) {
 		case dns.TypeSRV:
 			s.offers(m, name, r)
 		case dns.TypePTR:
-			s.instance(m, name, r)
+			s.instance(m, name, r, &located)
 		case dns.TypeTXT:
 			s.described(name, r.Data)
 		}
@@ -102,7 +104,7 @@ func (s *speaker) offers(m *dns.Message, name [][]byte, r dns.Record) {
 
 // instance tells a service by the PTR record that leads to it. What has an SRV
 // record in the same message is told by that, with its port.
-func (s *speaker) instance(m *dns.Message, name [][]byte, r dns.Record) {
+func (s *speaker) instance(m *dns.Message, name [][]byte, r dns.Record, located *services) {
 	_, kind := service(name)
 	if kind == "" || kind == "_dns-sd._udp" || strings.HasPrefix(kind, "_services.") {
 		return
@@ -112,18 +114,31 @@ func (s *speaker) instance(m *dns.Message, name [][]byte, r dns.Record) {
 	if of != kind || instance == "" {
 		return
 	}
-	told := false
-	m.Records(maxRecords, func(other dns.Record) bool {
-		if other.Type == dns.TypeSRV && other.TTL > 0 {
-			var room [maxLabels][]byte
-			i, k := service(labels(m, &room, other.Name))
-			told = i == instance && k == kind
-		}
-		return !told
-	})
-	if !told {
+	if !located.has(m, instance, kind) {
 		s.tell(weir.Announcement{Kind: "service", Name: instance, Text: kind})
 	}
+}
+
+// services are those of a message that have an SRV record. They are read once,
+// for there may be many that lead to them.
+type services struct {
+	read bool
+	list [][2]string // instance, kind
+}
+
+func (l *services) has(m *dns.Message, instance, kind string) bool {
+	if !l.read {
+		l.read = true
+		m.Records(maxRecords, func(r dns.Record) bool {
+			if r.Type == dns.TypeSRV && r.TTL > 0 {
+				var room [maxLabels][]byte
+				i, k := service(labels(m, &room, r.Name))
+				l.list = append(l.list, [2]string{i, k})
+			}
+			return true
+		})
+	}
+	return slices.Contains(l.list, [2]string{instance, kind})
 }
 
 // Keys of TXT records that say what a device is: Apple's _device-info and
