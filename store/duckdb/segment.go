@@ -95,6 +95,9 @@ func (b *bounds) addBatch(batch *weir.Batch) {
 	for e := range batch.Endpoints {
 		b.add(e.Time, e.Time)
 	}
+	for i := range batch.Hosts {
+		b.add(batch.Hosts[i].Time, batch.Hosts[i].Time)
+	}
 	for i := range batch.Findings {
 		b.addTold(batch.Findings[i].Time)
 	}
