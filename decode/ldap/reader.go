@@ -143,10 +143,14 @@ func passedOver(body ber.List) bool {
 	return op == searchEntry || op == searchReference
 }
 
+// maxDatagram is how many messages of one datagram are read: there is one, or an
+// entry and the end of a search.
+const maxDatagram = 8
+
 // datagram reads the messages in b, of the last of which the end may be missing.
 func (r *Reader) datagram(d *dialog.Dialog, from dialog.End, b []byte) {
 	l := ber.List(b)
-	for range b {
+	for range maxDatagram {
 		body, ok := l.Take(ber.Sequence)
 		if !ok {
 			return
