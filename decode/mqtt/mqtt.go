@@ -49,10 +49,11 @@ type pending struct {
 
 // maxPending is how many subscriptions wait for their answer; the oldest one
 // makes room and is told without. maxTopics is how many topics of one packet
-// are told.
+// are told, and maxKept how long all of them may be before the last, in octets.
 const (
 	maxPending = 8
 	maxTopics  = 32
+	maxKept    = 1 << 10
 )
 
 // New returns a reader of one connection.
@@ -204,10 +205,12 @@ func (r *reader) subscribe(d *dialog.Dialog, b []byte) {
 	if r.version >= 5 {
 		b, ok = properties(b)
 	}
-	for ok && len(b) > 2 && len(p.topics) < maxTopics {
+	kept := 0
+	for ok && len(b) > 2 && len(p.topics) < maxTopics && kept < maxKept {
 		var topic []byte
 		if topic, b, ok = text(b); ok {
 			p.topics = append(p.topics, uri.Printable(topic, maxText))
+			kept += len(p.topics[len(p.topics)-1])
 			b = b[min(1, len(b)):] // options
 		}
 	}
