@@ -109,16 +109,19 @@ func (e *ErrNoLog) Error() string { return fmt.Sprintf("Zeek has no log for reco
 func (z *Zeek) Lines() map[string]int { return z.counts }
 
 // Write implements [Writer]. A flow is a line of conn.log, and one of ssl.log
-// if there was a handshake.
+// if there was a handshake. Of SMB only what is done to files and shares is told.
 func (z *Zeek) Write(r weir.Record) error {
 	switch r := r.(type) {
 	case *weir.Flow:
 		return z.flow(r)
 	case *weir.SMBAction:
-		if r.Action == "connect" && r.File == "" {
+		switch {
+		case r.File != "":
+			return z.put("smb_files", r)
+		case r.Action == "connect":
 			return z.put("smb_mapping", r)
 		}
-		return z.put("smb_files", r)
+		return nil // Zeek has no log of what is agreed before
 	}
 	name, ok := logOf[r.Table()]
 	if !ok {
