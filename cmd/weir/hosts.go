@@ -81,6 +81,9 @@ func showHosts(ctx context.Context, s streams, f *formatFlags, st store.Store, d
 	if err != nil {
 		return err
 	}
+	if first, end, err := st.Span(ctx); err == nil && first.Before(end.Add(-over)) {
+		s.talk("note: the store begins on %s; devices not seen since %s are left out (--last)", stamp(first), stamp(end.Add(-over)))
+	}
 	if len(list) == 0 {
 		return exitWith(exitNotFound, "the store in %s knows of no host in the last %v of its records\n  hint: `weir scan --store` and `weir listen --store` write them down, of the local networks alone (--local says which these are)", dir, over)
 	}
