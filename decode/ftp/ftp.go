@@ -88,14 +88,14 @@ func (r *reader) command(d *dialog.Dialog, line []byte) {
 	if len(word) == 0 {
 		return
 	}
-	c := weir.Command{Protocol: "ftp", Command: verb(word), User: r.user}
+	c := weir.Command{Protocol: "ftp", Command: verbs.Of(word), User: r.user}
 	switch c.Command {
 	case "USER":
 		r.name = uri.Printable(rest, maxUser)
 		c.User, c.Server = r.name, r.server
 	case "PASS":
 		c.User, c.Server = r.name, r.server
-	case "ACCT", "ADAT", unknown:
+	case "ACCT", "ADAT", lines.Unknown:
 	case "SITE": // which of its own commands: with some servers one changes the password
 		word, _ := lines.CutWord(rest)
 		c.Object = object(word)
@@ -353,40 +353,12 @@ func sizeIn(text []byte) uint64 {
 
 func object(b []byte) string { return uri.Printable(bytes.TrimSpace(b), maxObject) }
 
-// unknown stands for a word that is no command: it may be a password that came
-// too early.
-const unknown = "unknown"
-
-// verb returns the word of a command in upper case.
-func verb(b []byte) string {
-	var up [4]byte
-	if len(b) > len(up) {
-		return unknown
-	}
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		up[i] = c
-	}
-	if s, ok := verbs[string(up[:len(b)])]; ok {
-		return s
-	}
-	return unknown
-}
-
 // verbs are those of IANA's registry of FTP commands and extensions (RFC 5797),
 // and some of servers in use.
-var verbs = func() map[string]string {
-	m := map[string]string{}
-	for _, v := range []string{
-		"ABOR", "ACCT", "ADAT", "ALLO", "APPE", "AUTH", "AVBL", "CCC", "CDUP", "CLNT", "CONF", "COMB", "CPSV", "CSID", "CWD", "DELE", "DSIZ",
-		"ENC", "EPRT", "EPSV", "FEAT", "HASH", "HELP", "HOST", "LANG", "LIST", "LPRT", "LPSV", "MD5", "MDTM", "MFCT", "MFF", "MFMT", "MIC",
-		"MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV", "PBSZ", "PORT", "PRET", "PROT", "PWD", "QUIT", "RANG", "REIN",
-		"REST", "RETR", "RMD", "RMDA", "RNFR", "RNTO", "SITE", "SIZE", "SMNT", "SPSV", "STAT", "STOR", "STOU", "STRU", "SYST", "THMB", "TYPE",
-		"USER", "XCRC", "XCUP", "XCWD", "XMD5", "XMKD", "XPWD", "XRMD", "XSHA",
-	} {
-		m[v] = v
-	}
-	return m
-}()
+var verbs = lines.NewVerbs(
+	"ABOR", "ACCT", "ADAT", "ALLO", "APPE", "AUTH", "AVBL", "CCC", "CDUP", "CLNT", "CONF", "COMB", "CPSV", "CSID", "CWD", "DELE", "DSIZ",
+	"ENC", "EPRT", "EPSV", "FEAT", "HASH", "HELP", "HOST", "LANG", "LIST", "LPRT", "LPSV", "MD5", "MDTM", "MFCT", "MFF", "MFMT", "MIC",
+	"MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV", "PBSZ", "PORT", "PRET", "PROT", "PWD", "QUIT", "RANG", "REIN",
+	"REST", "RETR", "RMD", "RMDA", "RNFR", "RNTO", "SITE", "SIZE", "SMNT", "SPSV", "STAT", "STOR", "STOU", "STRU", "SYST", "THMB", "TYPE",
+	"USER", "XCRC", "XCUP", "XCWD", "XMD5", "XMKD", "XPWD", "XRMD", "XSHA",
+)

@@ -87,7 +87,7 @@ func (m *message) parse(line []byte) {
 		_, line = lines.CutWord(line)
 	}
 	word, rest := lines.CutWord(line)
-	m.command = verb(word)
+	m.command = verbs.Of(word)
 	for len(rest) > 0 && m.n < maxParams {
 		if rest[0] == ':' {
 			m.params[m.n] = rest[1:]
@@ -138,7 +138,7 @@ func (r *reader) fromClient(d *dialog.Dialog, m *message) {
 	case "CAP":
 		c.Object = m.object(0) // LS, REQ …
 		r.told.Add(d, c)
-	case "QUIT", "AWAY", "WALLOPS", "SETNAME", unknown: // texts
+	case "QUIT", "AWAY", "WALLOPS", "SETNAME", lines.Unknown: // texts
 		r.told.Add(d, c)
 	default:
 		c.Object = m.object(0)
@@ -352,38 +352,11 @@ func (r *reader) Close(d *dialog.Dialog) {
 	r.told.Flush(d)
 }
 
-// unknown stands for a word that is no command: it may be a secret.
-const unknown = "unknown"
-
-// verb returns the word of a command in upper case, or a numeric that is of use.
-func verb(b []byte) string {
-	var up [12]byte
-	if len(b) > len(up) {
-		return unknown
-	}
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		up[i] = c
-	}
-	if s, ok := verbs[string(up[:len(b)])]; ok {
-		return s
-	}
-	return unknown
-}
-
-var verbs = func() map[string]string {
-	m := map[string]string{"": ""}
-	for _, v := range []string{
-		"PASS", "NICK", "USER", "OPER", "MODE", "SERVICE", "QUIT", "SQUIT", "JOIN", "PART", "TOPIC", "NAMES", "LIST", "INVITE", "KICK",
-		"PRIVMSG", "NOTICE", "MOTD", "LUSERS", "VERSION", "STATS", "LINKS", "TIME", "CONNECT", "TRACE", "ADMIN", "INFO", "SERVLIST",
-		"SQUERY", "WHO", "WHOIS", "WHOWAS", "KILL", "PING", "PONG", "ERROR", "AWAY", "REHASH", "DIE", "RESTART", "SUMMON", "USERS",
-		"WALLOPS", "USERHOST", "ISON", "CAP", "AUTHENTICATE", "STARTTLS", "TAGMSG", "MONITOR", "SETNAME", "CHGHOST", "ACCOUNT",
-		"001", "004", "366", "381", "403", "405", "421", "431", "432", "433", "436", "437", "464", "465", "471", "473", "474", "475", "476",
-		"477", "489", "491", "670", "691", "900", "902", "903", "904", "905", "906", "907",
-	} {
-		m[v] = v
-	}
-	return m
-}()
+var verbs = lines.NewVerbs(
+	"", "PASS", "NICK", "USER", "OPER", "MODE", "SERVICE", "QUIT", "SQUIT", "JOIN", "PART", "TOPIC", "NAMES", "LIST", "INVITE", "KICK",
+	"PRIVMSG", "NOTICE", "MOTD", "LUSERS", "VERSION", "STATS", "LINKS", "TIME", "CONNECT", "TRACE", "ADMIN", "INFO", "SERVLIST",
+	"SQUERY", "WHO", "WHOIS", "WHOWAS", "KILL", "PING", "PONG", "ERROR", "AWAY", "REHASH", "DIE", "RESTART", "SUMMON", "USERS",
+	"WALLOPS", "USERHOST", "ISON", "CAP", "AUTHENTICATE", "STARTTLS", "TAGMSG", "MONITOR", "SETNAME", "CHGHOST", "ACCOUNT",
+	"001", "004", "366", "381", "403", "405", "421", "431", "432", "433", "436", "437", "464", "465", "471", "473", "474", "475", "476",
+	"477", "489", "491", "670", "691", "900", "902", "903", "904", "905", "906", "907",
+)

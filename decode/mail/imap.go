@@ -6,7 +6,6 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
-	"github.com/weir-nta/weir/decode/ntlm"
 	"github.com/weir-nta/weir/internal/lines"
 	"github.com/weir-nta/weir/internal/sasl"
 	"github.com/weir-nta/weir/internal/uri"
@@ -20,8 +19,7 @@ type imapReader struct {
 	mode    imapMode // of the client
 	server  string
 	user    string // who is logged on
-	sasl    sasl.Exchange
-	logon   *ntlm.Logon
+	logon   logon
 }
 
 // An imapSide is how far one end has been read: its lines contain literals
@@ -131,7 +129,7 @@ func (r *imapReader) line(d *dialog.Dialog, line []byte) {
 	switch r.mode {
 	case saysLogon:
 		if c := r.latest(); c != nil {
-			if user := r.who(d, line); user != "" {
+			if user := r.logon.user(d, line); user != "" {
 				c.User = user
 			}
 		}
@@ -159,23 +157,23 @@ func (r *imapReader) command(d *dialog.Dialog, line []byte) {
 	if len(tag) == 0 || len(word) == 0 {
 		return
 	}
-	c := asked{tag: uri.Printable(tag, 2*maxVerb), Command: weir.Command{Protocol: "imap", Command: verb(word), User: r.user}}
+	c := asked{tag: uri.Printable(tag, maxTag), Command: weir.Command{Protocol: "imap", Command: verbs.Of(word), User: r.user}}
 	s := &r.ends[dialog.Client]
 	mode := saysTagged
 	switch c.Command.Command {
 	case "UID":
 		word, _ = lines.CutWord(rest)
-		c.Command.Command = "UID " + verb(word)
+		c.Command.Command = "UID " + verbs.Of(word)
 	case "LOGIN":
 		c.Server = r.server
 		r.argument(s, &c, rest)
 	case "AUTHENTICATE":
 		mechanism, initial := lines.CutWord(rest)
-		r.sasl.Begin(mechanism)
-		c.Object, c.Server = r.sasl.Mechanism, r.server
+		r.logon.Begin(mechanism)
+		c.Object, c.Server = r.logon.Mechanism, r.server
 		mode = saysLogon
 		if len(initial) > 0 {
-			c.User = r.who(d, initial)
+			c.User = r.logon.user(d, initial)
 		}
 	case "SELECT", "EXAMINE", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "STATUS":
 		r.argument(s, &c, rest)
@@ -222,24 +220,13 @@ func (r *imapReader) goesOn() {
 	}
 }
 
-func (r *imapReader) who(d *dialog.Dialog, response []byte) string {
-	if r.sasl.Mechanism == "NTLM" {
-		if r.logon == nil {
-			r.logon = &ntlm.Logon{}
-		}
-		r.logon.Header(d, response)
-		return r.logon.User()
-	}
-	return object(r.sasl.Response(response))
-}
-
 // reply takes the first line of what the server says.
 func (r *imapReader) reply(d *dialog.Dialog, line []byte) {
 	tag, rest := lines.CutWord(line)
 	switch {
 	case len(tag) == 1 && tag[0] == '+':
-		if r.logon != nil && r.mode == saysLogon {
-			r.logon.Header(d, rest)
+		if r.logon.ntlm != nil && r.mode == saysLogon {
+			r.logon.ntlm.Header(d, rest)
 		}
 	case len(tag) == 1 && tag[0] == '*':
 		if !r.greeted {
@@ -263,7 +250,7 @@ func (r *imapReader) greet(rest []byte) {
 // tagged takes the answer to a command.
 func (r *imapReader) tagged(d *dialog.Dialog, tag, rest []byte) {
 	i := 0
-	for i < len(r.list) && r.list[i].tag != string(tag[:min(len(tag), 2*maxVerb)]) {
+	for i < len(r.list) && r.list[i].tag != string(tag[:min(len(tag), maxTag)]) {
 		i++
 	}
 	if i == len(r.list) {
@@ -271,7 +258,7 @@ func (r *imapReader) tagged(d *dialog.Dialog, tag, rest []byte) {
 		return
 	}
 	word, _ := lines.CutWord(rest)
-	result := verb(word)
+	result := verbs.Of(word)
 	ok := result == "OK"
 	success := "false"
 	if ok {
@@ -284,8 +271,8 @@ func (r *imapReader) tagged(d *dialog.Dialog, tag, rest []byte) {
 		if ok {
 			r.user = c.User
 		}
-		if r.logon != nil && r.logon.Pending() {
-			r.logon.End(d, ok, result)
+		if r.logon.ntlm != nil && r.logon.ntlm.Pending() {
+			r.logon.ntlm.End(d, ok, result)
 		}
 		r.mode = saysTagged
 	case "STARTTLS", "IDLE":
@@ -315,7 +302,7 @@ func (r *imapReader) Lost(d *dialog.Dialog, from dialog.End, n int) bool {
 	*s = imapSide{}
 	s.cut.Lost()
 	if r.mode == saysLogon { // which of the responses comes next is not known: the password may
-		r.sasl = sasl.Exchange{Mechanism: "unknown"}
+		r.logon.Exchange = sasl.Exchange{Mechanism: "unknown"}
 	}
 	if from == dialog.Server {
 		r.forget(d) // of whose answers some are lost
@@ -328,7 +315,7 @@ func (r *imapReader) Lost(d *dialog.Dialog, from dialog.End, n int) bool {
 func (r *imapReader) Close(d *dialog.Dialog) {
 	r.forget(d)
 	r.told.Flush(d)
-	if r.logon != nil {
-		r.logon.Close(d)
+	if r.logon.ntlm != nil {
+		r.logon.ntlm.Close(d)
 	}
 }

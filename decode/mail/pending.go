@@ -3,13 +3,16 @@ package mail
 import (
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
+	"github.com/weir-nta/weir/decode/ntlm"
+	"github.com/weir-nta/weir/internal/lines"
+	"github.com/weir-nta/weir/internal/sasl"
 	"github.com/weir-nta/weir/internal/uri"
 )
 
 // Bounds of what is kept, in octets and commands.
 const (
 	maxObject  = 256
-	maxVerb    = 16
+	maxTag     = 32
 	maxBanner  = 128
 	maxPending = 16
 )
@@ -70,44 +73,34 @@ func (q *queue) forget(d *dialog.Dialog) {
 	q.untracked = 0
 }
 
-// unknown stands for a word that is no command: it may be a password that came
-// too early.
-const unknown = "unknown"
-
-// verb returns the word of a command in upper case.
-func verb(b []byte) string {
-	var up [maxVerb]byte
-	if len(b) > maxVerb {
-		return unknown
-	}
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		up[i] = c
-	}
-	if s, ok := verbs[string(up[:len(b)])]; ok {
-		return s
-	}
-	return unknown
-}
-
 // verbs are the commands of the standards, and of extensions in use.
-var verbs = func() map[string]string {
-	m := map[string]string{}
-	for _, v := range []string{
-		"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "AUTH", "STARTTLS", "VRFY", "EXPN", "HELP",
-		"ETRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD", "X-EXPS", "XEXCH50",
-		"USER", "PASS", "APOP", "STAT", "LIST", "RETR", "DELE", "TOP", "UIDL", "CAPA", "STLS", "UTF8", "LANG", "XTND",
-		"LOGIN", "AUTHENTICATE", "SELECT", "EXAMINE", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LSUB", "XLIST", "NAMESPACE",
-		"STATUS", "APPEND", "IDLE", "CAPABILITY", "LOGOUT", "CLOSE", "UNSELECT", "EXPUNGE", "ID", "COMPRESS", "ENABLE", "CHECK", "NOTIFY",
-		"FETCH", "STORE", "SEARCH", "COPY", "MOVE", "UID", "SORT", "THREAD", "GETACL", "SETACL", "DELETEACL", "LISTRIGHTS", "MYRIGHTS",
-		"GETQUOTA", "GETQUOTAROOT", "SETQUOTA", "GETMETADATA", "SETMETADATA", "GENURLAUTH", "URLFETCH",
-		"OK", "NO", "BAD", "BYE", "PREAUTH",
-	} {
-		m[v] = v
-	}
-	return m
-}()
+var verbs = lines.NewVerbs(
+	"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "AUTH", "STARTTLS", "VRFY", "EXPN", "HELP",
+	"ETRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT", "XFORWARD", "X-EXPS", "XEXCH50",
+	"USER", "PASS", "APOP", "STAT", "LIST", "RETR", "DELE", "TOP", "UIDL", "CAPA", "STLS", "UTF8", "LANG", "XTND",
+	"LOGIN", "AUTHENTICATE", "SELECT", "EXAMINE", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LSUB", "XLIST", "NAMESPACE",
+	"STATUS", "APPEND", "IDLE", "CAPABILITY", "LOGOUT", "CLOSE", "UNSELECT", "EXPUNGE", "ID", "COMPRESS", "ENABLE", "CHECK", "NOTIFY",
+	"FETCH", "STORE", "SEARCH", "COPY", "MOVE", "UID", "SORT", "THREAD", "GETACL", "SETACL", "DELETEACL", "LISTRIGHTS", "MYRIGHTS",
+	"GETQUOTA", "GETQUOTAROOT", "SETQUOTA", "GETMETADATA", "SETMETADATA", "GENURLAUTH", "URLFETCH",
+	"OK", "NO", "BAD", "BYE", "PREAUTH",
+)
 
 func object(b []byte) string { return uri.Printable(b, maxObject) }
+
+// A logon is an exchange of SASL, in which NTLM may be carried.
+type logon struct {
+	sasl.Exchange
+	ntlm *ntlm.Logon // nil until something of it is said
+}
+
+// user returns who the client says it is in a response, "" if it does not.
+func (l *logon) user(d *dialog.Dialog, response []byte) string {
+	if l.Mechanism == "NTLM" {
+		if l.ntlm == nil {
+			l.ntlm = &ntlm.Logon{}
+		}
+		l.ntlm.Header(d, response)
+		return l.ntlm.User()
+	}
+	return object(l.Response(response))
+}

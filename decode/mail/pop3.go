@@ -5,9 +5,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
-	"github.com/weir-nta/weir/decode/ntlm"
 	"github.com/weir-nta/weir/internal/lines"
-	"github.com/weir-nta/weir/internal/sasl"
 	"github.com/weir-nta/weir/internal/uri"
 )
 
@@ -23,8 +21,7 @@ type pop3Reader struct {
 	server  string
 	name    string // in USER, which PASS follows
 	user    string // who is logged on
-	sasl    sasl.Exchange
-	logon   *ntlm.Logon
+	logon   logon
 }
 
 // NewPOP3 returns a reader of POP3.
@@ -66,7 +63,7 @@ func (r *pop3Reader) command(d *dialog.Dialog, line []byte) {
 	if len(word) == 0 {
 		return
 	}
-	c := asked{Command: weir.Command{Protocol: "pop3", Command: verb(word), User: r.user}}
+	c := asked{Command: weir.Command{Protocol: "pop3", Command: verbs.Of(word), User: r.user}}
 	switch c.Command.Command {
 	case "USER":
 		r.name = object(rest)
@@ -78,11 +75,11 @@ func (r *pop3Reader) command(d *dialog.Dialog, line []byte) {
 		c.User, c.Server = object(name), r.server
 	case "AUTH":
 		mechanism, initial := lines.CutWord(rest)
-		r.sasl.Begin(mechanism)
-		c.Object, c.Server = r.sasl.Mechanism, r.server
+		r.logon.Begin(mechanism)
+		c.Object, c.Server = r.logon.Mechanism, r.server
 		r.auth = len(mechanism) > 0 // alone it asks what there is
 		if len(initial) > 0 {
-			c.User = r.who(d, initial)
+			c.User = r.logon.user(d, initial)
 		}
 	case "STLS":
 		r.held = true
@@ -96,27 +93,16 @@ func (r *pop3Reader) command(d *dialog.Dialog, line []byte) {
 	}
 }
 
-func (r *pop3Reader) who(d *dialog.Dialog, response []byte) string {
-	if r.sasl.Mechanism == "NTLM" {
-		if r.logon == nil {
-			r.logon = &ntlm.Logon{}
-		}
-		r.logon.Header(d, response)
-		return r.logon.User()
-	}
-	return object(r.sasl.Response(response))
-}
-
 // response takes a line of the client within a logon, unless it is a command.
 func (r *pop3Reader) response(d *dialog.Dialog, line []byte) {
 	word, _ := lines.CutWord(line)
-	switch verb(word) {
+	switch verbs.Of(word) {
 	case "STAT", "LIST", "QUIT", "USER", "CAPA":
 		r.auth = false
 		r.command(d, line)
 		return
 	}
-	if user := r.who(d, line); user != "" && len(r.list) > 0 {
+	if user := r.logon.user(d, line); user != "" && len(r.list) > 0 {
 		r.list[len(r.list)-1].User = user
 	}
 }
@@ -140,16 +126,16 @@ func (r *pop3Reader) reply(d *dialog.Dialog, line []byte) {
 		return
 	}
 	if len(line) > 0 && line[0] == '+' && !ok { // a challenge
-		if r.logon != nil && len(line) > 2 {
-			r.logon.Header(d, line[2:])
+		if r.logon.ntlm != nil && len(line) > 2 {
+			r.logon.ntlm.Header(d, line[2:])
 		}
 		return
 	}
 	switch c.Command.Command {
 	case "AUTH":
 		r.auth = false
-		if r.logon != nil && r.logon.Pending() {
-			r.logon.End(d, ok, status(ok))
+		if r.logon.ntlm != nil && r.logon.ntlm.Pending() {
+			r.logon.ntlm.End(d, ok, status(ok))
 		}
 		r.multi = ok && c.Object == ""
 	case "CAPA", "RETR", "TOP":
@@ -230,7 +216,7 @@ func (r *pop3Reader) Close(d *dialog.Dialog) {
 	}
 	r.forget(d)
 	r.told.Flush(d)
-	if r.logon != nil {
-		r.logon.Close(d)
+	if r.logon.ntlm != nil {
+		r.logon.ntlm.Close(d)
 	}
 }

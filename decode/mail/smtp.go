@@ -6,9 +6,7 @@ import (
 
 	"github.com/weir-nta/weir"
 	"github.com/weir-nta/weir/decode/dialog"
-	"github.com/weir-nta/weir/decode/ntlm"
 	"github.com/weir-nta/weir/internal/lines"
-	"github.com/weir-nta/weir/internal/sasl"
 	"github.com/weir-nta/weir/internal/uri"
 )
 
@@ -22,8 +20,7 @@ type smtpReader struct {
 	greeted bool
 	server  string
 	user    string
-	auth    sasl.Exchange
-	logon   *ntlm.Logon
+	logon   logon
 }
 
 // An smtpMode is what the client is expected to say next.
@@ -82,7 +79,7 @@ func (r *smtpReader) command(d *dialog.Dialog, line []byte) {
 	if len(word) == 0 {
 		return
 	}
-	c := asked{Command: weir.Command{Protocol: "smtp", Command: verb(word), User: r.user}}
+	c := asked{Command: weir.Command{Protocol: "smtp", Command: verbs.Of(word), User: r.user}}
 	switch c.Command.Command {
 	case "EHLO", "HELO", "LHLO":
 		c.Object, c.Server = object(rest), r.server
@@ -113,38 +110,26 @@ func (r *smtpReader) command(d *dialog.Dialog, line []byte) {
 // begin begins a logon.
 func (r *smtpReader) begin(d *dialog.Dialog, c *asked, rest []byte) {
 	mechanism, initial := lines.CutWord(rest)
-	r.auth.Begin(mechanism)
-	c.Object = r.auth.Mechanism
+	r.logon.Begin(mechanism)
+	c.Object = r.logon.Mechanism
 	c.Server = r.server
 	r.mode = saysResponse
 	if len(initial) > 0 {
-		c.User = r.who(d, initial)
+		c.User = r.logon.user(d, initial)
 	}
-}
-
-// who returns the user that a response of a logon names.
-func (r *smtpReader) who(d *dialog.Dialog, response []byte) string {
-	if r.auth.Mechanism == "NTLM" {
-		if r.logon == nil {
-			r.logon = &ntlm.Logon{}
-		}
-		r.logon.Header(d, response)
-		return r.logon.User()
-	}
-	return object(r.auth.Response(response))
 }
 
 // response takes a line of the client within a logon. What is a command ends it:
 // of a conversation of which only this end was seen.
 func (r *smtpReader) response(d *dialog.Dialog, line []byte) {
 	word, _ := lines.CutWord(line)
-	switch verb(word) {
+	switch verbs.Of(word) {
 	case "MAIL", "EHLO", "HELO", "QUIT", "RSET":
 		r.mode = saysCommands
 		r.command(d, line)
 		return
 	}
-	if user := r.who(d, line); user != "" && len(r.list) > 0 {
+	if user := r.logon.user(d, line); user != "" && len(r.list) > 0 {
 		r.list[len(r.list)-1].User = user
 	}
 }
@@ -225,8 +210,8 @@ func isHello(verb string) bool { return verb == "EHLO" || verb == "HELO" || verb
 // authReply takes what the server says within a logon, up to its outcome.
 func (r *smtpReader) authReply(d *dialog.Dialog, c *asked, code string, line []byte) {
 	if code == "334" {
-		if r.logon != nil && len(line) > 4 {
-			r.logon.Header(d, line[4:])
+		if r.logon.ntlm != nil && len(line) > 4 {
+			r.logon.ntlm.Header(d, line[4:])
 		}
 		return
 	}
@@ -236,8 +221,8 @@ func (r *smtpReader) authReply(d *dialog.Dialog, c *asked, code string, line []b
 		success = "true"
 		r.user = c.User
 	}
-	if r.logon != nil && r.logon.Pending() {
-		r.logon.End(d, success == "true", code)
+	if r.logon.ntlm != nil && r.logon.ntlm.Pending() {
+		r.logon.ntlm.End(d, success == "true", code)
 	}
 	r.answer(d, 0, code, success)
 }
@@ -270,8 +255,8 @@ func (r *smtpReader) Close(d *dialog.Dialog) {
 	}
 	r.forget(d)
 	r.told.Flush(d)
-	if r.logon != nil {
-		r.logon.Close(d)
+	if r.logon.ntlm != nil {
+		r.logon.ntlm.Close(d)
 	}
 }
 

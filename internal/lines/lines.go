@@ -152,3 +152,41 @@ func Success(code string) string {
 	}
 	return "false"
 }
+
+// Unknown stands for a word that is none of the verbs of a protocol: it may be a
+// password that came too early, and is not kept.
+const Unknown = "unknown"
+
+// maxVerb bounds how long a verb may be, in octets.
+const maxVerb = 16
+
+// Verbs are the words that a protocol knows, in upper case.
+type Verbs map[string]string
+
+// NewVerbs returns these verbs, each of 16 octets at most.
+func NewVerbs(words ...string) Verbs {
+	v := Verbs{}
+	for _, w := range words {
+		v[w] = w
+	}
+	return v
+}
+
+// Of returns the verb that a word is in whatever case, else [Unknown]. It
+// allocates nothing.
+func (v Verbs) Of(word []byte) string {
+	var up [maxVerb]byte
+	if len(word) > len(up) {
+		return Unknown
+	}
+	for i, c := range word {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		up[i] = c
+	}
+	if s, ok := v[string(up[:len(word)])]; ok {
+		return s
+	}
+	return Unknown
+}
