@@ -17,31 +17,6 @@ type turns = []dialogtest.Turn
 func c(s string) dialogtest.Turn { return dialogtest.Client(s) }
 func s(s string) dialogtest.Turn { return dialogtest.Server(s) }
 
-// brief writes a command in one line.
-func brief(c *weir.Command) string {
-	text := c.Command
-	for _, f := range []struct{ name, value string }{{"object", c.Object}, {"user", c.User}, {"status", c.Status}, {"success", c.Success}, {"server", c.Server}} {
-		if f.value != "" {
-			text += " " + f.name + "=" + f.value
-		}
-	}
-	if c.Size > 0 {
-		text += fmt.Sprint(" size=", c.Size)
-	}
-	if c.Count != 1 {
-		text += fmt.Sprint(" count=", c.Count)
-	}
-	return text
-}
-
-func all(told *dialogtest.Told) string {
-	var out []string
-	for i := range told.Commands {
-		out = append(out, brief(&told.Commands[i]))
-	}
-	return strings.Join(out, "\n")
-}
-
 var cases = map[string]struct {
 	said turns
 	want string
@@ -71,7 +46,7 @@ func TestRead(t *testing.T) {
 	for name, one := range cases {
 		for _, size := range []int{1, 2, 7, 100, 1 << 20} {
 			told := dialogtest.Stream(New(), size, one.said...)
-			if got := all(told); got != one.want || told.Anew != one.anew {
+			if got := told.Brief(); got != one.want || told.Anew != one.anew {
 				t.Errorf("%s, in pieces of %d: anew %v\n%s\nwant %v\n%s", name, size, told.Anew, got, one.anew, one.want)
 			}
 			for _, c := range told.Commands {
@@ -138,7 +113,7 @@ func TestLost(t *testing.T) {
 	with(func(d *dialog.Dialog) { r.Read(d, dialog.Client, []byte("DELE c\r\n")) })
 	with(func(d *dialog.Dialog) { r.Read(d, dialog.Server, []byte("550 no\r\n")) })
 	with(r.Close)
-	if got, want := all(told), "DELE object=a\nDELE object=b\nDELE object=c status=550 success=false"; got != want {
+	if got, want := told.Brief(), "DELE object=a\nDELE object=b\nDELE object=c status=550 success=false"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }

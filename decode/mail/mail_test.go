@@ -19,31 +19,6 @@ func s(s string) dialogtest.Turn { return dialogtest.Server(s) }
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// brief writes a command in one line.
-func brief(c *weir.Command) string {
-	text := c.Command
-	for _, f := range []struct{ name, value string }{{"object", c.Object}, {"user", c.User}, {"status", c.Status}, {"success", c.Success}, {"server", c.Server}} {
-		if f.value != "" {
-			text += " " + f.name + "=" + f.value
-		}
-	}
-	if c.Size > 0 {
-		text += fmt.Sprint(" size=", c.Size)
-	}
-	if c.Count != 1 {
-		text += fmt.Sprint(" count=", c.Count)
-	}
-	return text
-}
-
-func all(told *dialogtest.Told) string {
-	var out []string
-	for i := range told.Commands {
-		out = append(out, brief(&told.Commands[i]))
-	}
-	return strings.Join(out, "\n")
-}
-
 var cases = map[string]struct {
 	open func() dialog.Reader
 	said turns
@@ -101,7 +76,7 @@ func TestRead(t *testing.T) {
 	for name, one := range cases {
 		for _, size := range []int{1, 2, 7, 100, 1 << 20} {
 			told := dialogtest.Stream(one.open(), size, one.said...)
-			if got := all(told); got != one.want || told.Anew != one.anew || told.Rest[0] != one.rest {
+			if got := told.Brief(); got != one.want || told.Anew != one.anew || told.Rest[0] != one.rest {
 				t.Errorf("%s, in pieces of %d: anew %v, rest %q\n%s\nwant %v, %q\n%s", name, size, told.Anew, told.Rest[0], got, one.anew, one.rest, one.want)
 			}
 			for _, c := range told.Commands {
@@ -127,7 +102,7 @@ func lossy(r dialog.Reader, do func(say func(from dialog.End, text string), lose
 		with(func(d *dialog.Dialog) { r.Lost(d, from, n) })
 	})
 	with(r.Close)
-	return all(told)
+	return told.Brief()
 }
 
 func TestLost(t *testing.T) {

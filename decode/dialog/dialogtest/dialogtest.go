@@ -3,7 +3,9 @@
 package dialogtest
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +44,33 @@ type Told struct {
 	// protocol; Anew says that it did.
 	Rest [2]string
 	Anew bool
+}
+
+// Brief writes a command in one line: what is always the same of a conversation
+// and what is empty is left out.
+func Brief(c *weir.Command) string {
+	text := c.Command
+	for _, f := range []struct{ name, value string }{{"object", c.Object}, {"user", c.User}, {"status", c.Status}, {"success", c.Success}, {"server", c.Server}} {
+		if f.value != "" {
+			text += " " + f.name + "=" + f.value
+		}
+	}
+	if c.Size > 0 {
+		text += fmt.Sprint(" size=", c.Size)
+	}
+	if c.Count != 1 {
+		text += fmt.Sprint(" count=", c.Count)
+	}
+	return text
+}
+
+// Brief writes the commands told, a line each.
+func (t *Told) Brief() string {
+	var out []string
+	for i := range t.Commands {
+		out = append(out, Brief(&t.Commands[i]))
+	}
+	return strings.Join(out, "\n")
 }
 
 // Stream shows r a conversation over TCP in pieces of at most size octets, a
